@@ -1,0 +1,36 @@
+"""Nothing but the new password is reachable while the old one must be changed (SPEC S3, S29)."""
+
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.decorators import sync_and_async_middleware
+from asgiref.sync import iscoroutinefunction, sync_to_async
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+
+def _redirect_to_password(request: HttpRequest) -> HttpResponse | None:
+    """Send a user with a temporary password to the page that changes it."""
+    if not getattr(request.user, "must_change_password", False):
+        return None
+    allowed = {reverse("change-password"), reverse("sign-out"), reverse("set_language")}
+    return None if request.path in allowed or request.path.startswith("/static/") else redirect("change-password")
+
+
+@sync_and_async_middleware
+def password_change_first(get_response: GetResponse):  # type: ignore[no-untyped-def]
+    """Middleware, for sync and async views alike (live pages are async)."""
+    if iscoroutinefunction(get_response):
+
+        async def async_middleware(request: HttpRequest) -> HttpResponse:
+            diverted = await sync_to_async(_redirect_to_password)(request)
+            return diverted or await get_response(request)
+
+        return async_middleware
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        return _redirect_to_password(request) or get_response(request)
+
+    return middleware

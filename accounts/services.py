@@ -1,0 +1,54 @@
+"""Writes on users."""
+
+from django.contrib.auth.password_validation import validate_password
+from django.db import transaction
+
+from accounts.models import Role, User
+from accounts.secrets import keyed_hash
+
+FIRST_USERNAME, FIRST_PASSWORD = "admin", "1234"
+
+
+@transaction.atomic
+def save_user(
+    *,
+    username: str,
+    role: str | None = None,
+    email: str | None = None,
+    password: str | None = None,
+    is_temporary: bool = False,
+    token: str | None = None,
+) -> User:
+    """Create or change a user; None keeps what is there. A temporary password must be changed at first sign-in (S29).
+
+    Raises ValidationError where the password breaks a rule or a value does not fit.
+    """
+    user = User.objects.filter(username=username).first() or User(username=username)
+    if role is not None:
+        user.role = role
+    user.is_superuser = user.role == Role.ADMINISTRATOR
+    user.is_staff = user.role != Role.STANDARD
+    if email is not None:
+        user.email = email
+    if password is not None and not (user.pk and user.check_password(password)):
+        validate_password(password, user)
+        user.set_password(password)
+        user.must_change_password = is_temporary
+    elif user.pk is None:
+        user.set_unusable_password()
+    if token is not None:
+        user.api_token_hash = keyed_hash(token)
+    user.full_clean(exclude=["password"])
+    user.save()
+    return user
+
+
+def create_first_user() -> None:
+    """Create `admin` with the delivered password, once, where there is no user yet (SPEC S3)."""
+    if User.objects.exists():
+        return
+    user = User(
+        username=FIRST_USERNAME, role=Role.ADMINISTRATOR, is_staff=True, is_superuser=True, must_change_password=True
+    )
+    user.set_password(FIRST_PASSWORD)
+    user.save()

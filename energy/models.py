@@ -1,0 +1,180 @@
+"""What may be drawn, what is drawn, and what was decided."""
+
+from typing import Any
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+from solo.models import SingletonModel
+
+from stations.models import MINIMUM_A, Connector
+
+
+class Mode(models.TextChoices):
+    """How the available current is found (SPEC S9)."""
+
+    DYNAMIC = "dynamic", _("Dynamic")
+    STATIC = "static", _("Static")
+
+
+class Measurement(models.TextChoices):
+    """How the meter sees the current (SPEC S10)."""
+
+    DIRECT = "direct", _("Direct (63 A at most)")
+    CT_1A = "ct_1a", _("Current transformer, 1 A secondary")
+    CT_5A = "ct_5a", _("Current transformer, 5 A secondary")
+
+
+class Installation(SingletonModel):
+    """The building's supply and how it is shared: one row."""
+
+    name = models.CharField(_("name"), max_length=100, blank=True)
+    country = models.CharField(_("country"), max_length=2, default="FR")
+    time_zone = models.CharField(_("time zone"), max_length=60, default="Europe/Paris")
+    mode = models.CharField(_("mode"), max_length=10, choices=Mode, default=Mode.DYNAMIC)
+    phases = models.PositiveSmallIntegerField(_("phases"), default=3, choices=[(1, _("1 phase")), (3, _("3 phases"))])
+    fuse_a = models.FloatField(_("installation fuse (A)"), null=True, blank=True, validators=[MinValueValidator(1)])
+    derating_percent = models.FloatField(
+        _("derating (%)"), default=20, validators=[MinValueValidator(0), MaxValueValidator(50)]
+    )
+    static_limit_a = models.FloatField(
+        _("current for all stations together, per line (A)"), null=True, blank=True, validators=[MinValueValidator(0)]
+    )
+    fail_safe_a = models.FloatField(
+        _("fail-safe current per station (A)"), null=True, blank=True, validators=[MinValueValidator(0)]
+    )
+    measurement = models.CharField(_("kind of measurement"), max_length=10, choices=Measurement, default="direct")
+    ct_ratio_a = models.FloatField(
+        _("transformer primary (A)"), null=True, blank=True,
+        validators=[MinValueValidator(75), MaxValueValidator(6000)],
+    )
+    timing = models.JSONField(_("times"), default=dict, blank=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = _("installation")
+        constraints = [
+            models.CheckConstraint(condition=Q(mode__in=Mode.values), name="installation_mode_known"),
+            models.CheckConstraint(condition=Q(phases__in=[1, 3]), name="installation_phases_1_or_3"),
+            models.CheckConstraint(condition=Q(fuse_a=None) | Q(fuse_a__gt=0), name="installation_fuse_positive"),
+            models.CheckConstraint(
+                condition=Q(derating_percent__gte=0, derating_percent__lte=50), name="installation_derating_0_to_50"
+            ),
+            models.CheckConstraint(
+                condition=Q(static_limit_a=None) | Q(static_limit_a__gte=0), name="installation_static_not_negative"
+            ),
+            models.CheckConstraint(
+                condition=Q(static_limit_a=None) | Q(fuse_a=None) | Q(static_limit_a__lte=F("fuse_a")),
+                name="installation_static_within_fuse",
+            ),
+            models.CheckConstraint(
+                condition=Q(fail_safe_a=None) | Q(fail_safe_a=0) | Q(fail_safe_a__gte=MINIMUM_A),
+                name="installation_fail_safe_zero_or_enough",
+            ),
+            models.CheckConstraint(condition=Q(measurement__in=Measurement.values), name="installation_measurement_known"),
+            models.CheckConstraint(
+                condition=~Q(measurement="direct") | Q(fuse_a=None) | Q(fuse_a__lte=63),
+                name="installation_direct_up_to_63_a",
+            ),
+            models.CheckConstraint(
+                condition=Q(ct_ratio_a=None) | Q(ct_ratio_a__gte=75, ct_ratio_a__lte=6000),
+                name="installation_ct_ratio_75_to_6000",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or str(_("Installation"))
+
+    @property
+    def derated_a(self) -> float | None:
+        """Fuse less derating, A; None before the fuse is known."""
+        return None if self.fuse_a is None else self.fuse_a * (100 - self.derating_percent) / 100
+
+    @property
+    def usable_a(self) -> float | None:
+        """What the whole installation may draw per line, A; None before it is configured."""
+        return self.derated_a if self.mode == Mode.DYNAMIC or self.derated_a is not None else self.static_limit_a
+
+    @property
+    def is_configured(self) -> bool:
+        """Say whether current can be shared at all."""
+        needed = self.fuse_a if self.mode == Mode.DYNAMIC else self.static_limit_a
+        return needed is not None
+
+
+class Meter(SingletonModel):
+    """The building's meter: one row; an empty model means there is none."""
+
+    model = models.CharField(_("model"), max_length=50, blank=True)
+    url = models.CharField(_("address"), max_length=200, blank=True, help_text="tcp://192.168.1.20:502")
+    unit = models.PositiveSmallIntegerField(_("unit"), default=1, validators=[MaxValueValidator(255)])
+    manual_map = models.JSONField(_("register map of a manual meter"), null=True, blank=True)
+    last_error = models.CharField(max_length=300, blank=True, editable=False)
+    failing_since = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        verbose_name = verbose_name_plural = _("meter")
+        constraints = [models.CheckConstraint(condition=Q(unit__lte=255), name="meter_unit_up_to_255")]
+
+    def __str__(self) -> str:
+        return f"{self.model} {self.url}".strip()
+
+    @property
+    def is_present(self) -> bool:
+        """Say whether a meter is set up."""
+        return bool(self.model and self.url)
+
+
+class Reading(models.Model):
+    """What one turn of the loop saw: grid and charging current per line, and what was left for charging."""
+
+    at = models.DateTimeField(primary_key=True)
+    grid_l1_a = models.FloatField(null=True)
+    grid_l2_a = models.FloatField(null=True)
+    grid_l3_a = models.FloatField(null=True)
+    charging_l1_a = models.FloatField()
+    charging_l2_a = models.FloatField()
+    charging_l3_a = models.FloatField()
+    limit_l1_a = models.FloatField()
+    limit_l2_a = models.FloatField()
+    limit_l3_a = models.FloatField()
+    state = models.CharField(max_length=20)
+
+    class Meta:
+        verbose_name = _("reading")
+        verbose_name_plural = _("readings")
+        ordering = ["at"]
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M:%S}"
+
+
+class Allocation(models.Model):
+    """What a connector was told from one moment on, and why; only changes make a row."""
+
+    connector = models.ForeignKey(Connector, models.CASCADE, related_name="allocations")
+    decided_at = models.DateTimeField()
+    limit_a = models.FloatField()
+    reason = models.CharField(max_length=30)
+    reason_params = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        verbose_name = _("allocation")
+        verbose_name_plural = _("allocations")
+        constraints = [
+            models.CheckConstraint(condition=Q(limit_a=0) | Q(limit_a__gte=MINIMUM_A), name="allocation_zero_or_enough")
+        ]
+        indexes = [models.Index(fields=["connector", "-decided_at"])]
+
+    def __str__(self) -> str:
+        return f"{self.limit_a:g} A"
+
+
+class ControllerState(SingletonModel):
+    """The controller's memory, so that a new control worker goes on where the last one stopped: one row."""
+
+    state: Any = models.JSONField(default=dict)
+    saved_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return f"{self.saved_at:%Y-%m-%d %H:%M:%S}"

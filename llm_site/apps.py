@@ -1,0 +1,5 @@
+from django.apps import AppConfig
+
+
+class LlmSiteConfig(AppConfig):
+    name = "llm_site"

@@ -1,0 +1,28 @@
+"""The Celery application: queues `control` (the loop, one worker) and `default`, and the beat of one second."""
+
+import os
+
+from celery import Celery
+from celery.signals import worker_process_init
+from kombu import Queue
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "llm_site.settings")
+
+app = Celery("llm_site")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.conf.update(
+    task_ignore_result=True,
+    task_default_queue="default",
+    task_queues=[Queue("default"), Queue("control")],
+    task_routes={"energy.tasks.balance": {"queue": "control"}},
+    worker_prefetch_multiplier=1,
+    worker_hijack_root_logger=False,
+    broker_connection_retry_on_startup=True,
+    broker_transport_options={"visibility_timeout": 3600},
+    beat_schedule={
+        # A tick that waited out a stall is worthless: it expires before the next.
+        "balance": {"task": "energy.tasks.balance", "schedule": 1.0, "options": {"expires": 0.9}},
+        "thin-readings": {"task": "energy.tasks.thin_readings", "schedule": 600.0},
+    },
+)
+app.autodiscover_tasks()

@@ -1,0 +1,153 @@
+"""All settings of the product, read from LLM_* variables; README lists those an installer may set."""
+
+import hashlib
+import os
+import secrets
+import socket
+from pathlib import Path
+from typing import Any
+
+import environ
+
+env = environ.Env()
+BASE_DIR = Path(__file__).resolve().parent.parent
+VERSION = "0.1.0"
+
+DATA_DIR = Path(env.str("LLM_DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
+DATA_DIR.mkdir(parents=True, exist_ok=True)
+
+
+def _kept_secret() -> str:
+    """Read the secret key of the data folder, making it at first start."""
+    path = DATA_DIR / "secret_key"
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text().strip()
+    with os.fdopen(handle, "w") as file:
+        file.write(secrets.token_urlsafe(50))
+    return path.read_text()
+
+
+def _socket_path() -> str:
+    """Name the Redis socket: in the data folder, or in /tmp where that path is too long for a socket (107 bytes)."""
+    path = str(DATA_DIR / "redis.sock")
+    if len(path.encode()) <= 107:
+        return path
+    return f"/tmp/llm-{hashlib.sha256(path.encode()).hexdigest()[:16]}.sock"
+
+
+SECRET_KEY = env.str("LLM_SECRET_KEY", default="") or _kept_secret()
+DEBUG = env.bool("LLM_DEBUG", default=False)
+EDITION = env.str("LLM_EDITION", default="unlimited")
+ACCEPT_STATIONS = env.str("LLM_ACCEPT_STATIONS", default="pending")
+PORT = env.int("LLM_PORT", default=8000)
+ALLOWED_HOSTS = env.list("LLM_ALLOWED_HOSTS", default=["*"])
+CSRF_TRUSTED_ORIGINS = env.list("LLM_TRUSTED_ORIGINS", default=[])
+WEB_ID = env.str("LLM_WEB_ID", default=f"{socket.gethostname()}:{PORT}")
+
+INSTALLED_APPS = [
+    "daphne",
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_htmx",
+    "solo",
+    "accounts",
+    "badges",
+    "stations",
+    "energy",
+    "exports",
+    "llm_site",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.middleware.password_change_first",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "llm_site.clock.installation_time_zone",
+]
+
+ROOT_URLCONF = "llm_site.urls"
+ASGI_APPLICATION = "llm_site.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "llm_site.context.product",
+            ],
+        },
+    }
+]
+
+DATABASES: dict[str, Any] = {
+    "default": env.db_url("LLM_DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'llm.sqlite3'}"),
+}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # IMMEDIATE and the time-out let several writers take turns; FULL keeps what was acknowledged through a power cut.
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+    }
+DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
+
+REDIS_SOCKET = _socket_path()
+REDIS_URL = env.str("LLM_REDIS_URL", default="") or f"unix://{REDIS_SOCKET}"
+
+# redis-py 8 gives connections a read time-out by default, which cuts the layer's blocking reads.
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_timeout": None, "max_connections": 10_000}]},
+    }
+}
+
+CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
+
+AUTH_USER_MODEL = "accounts.User"
+AUTH_PASSWORD_VALIDATORS = [{"NAME": "accounts.passwords.FiveRules"}]
+LOGIN_URL = "sign-in"
+LOGIN_REDIRECT_URL = "overview"
+LOGOUT_REDIRECT_URL = "overview"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("fr", "Français"), ("de", "Deutsch")]
+LOCALE_PATHS = [BASE_DIR / "llm_site" / "locale"]
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+STATIC_URL = "static/"
+STATIC_ROOT = DATA_DIR / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": env.str("LLM_LOG_LEVEL", default="INFO")},
+    "loggers": {"daphne": {"level": "WARNING"}, "django.channels": {"level": "WARNING"}},
+}
