@@ -1,6 +1,7 @@
 """Nothing but the new password is reachable while the old one must be changed (SPEC S3, S29)."""
 
 from collections.abc import Callable
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -8,7 +9,7 @@ from django.urls import reverse
 from django.utils.decorators import sync_and_async_middleware
 from asgiref.sync import iscoroutinefunction, sync_to_async
 
-GetResponse = Callable[[HttpRequest], HttpResponse]
+GetResponse = Callable[[HttpRequest], Any]
 
 
 def _redirect_to_password(request: HttpRequest) -> HttpResponse | None:
@@ -24,13 +25,13 @@ def password_change_first(get_response: GetResponse):  # type: ignore[no-untyped
     """Middleware, for sync and async views alike (live pages are async)."""
     if iscoroutinefunction(get_response):
 
-        async def async_middleware(request: HttpRequest) -> HttpResponse:
+        async def async_middleware(request: HttpRequest) -> Any:
             diverted = await sync_to_async(_redirect_to_password)(request)
             return diverted or await get_response(request)
 
         return async_middleware
 
-    def middleware(request: HttpRequest) -> HttpResponse:
+    def middleware(request: HttpRequest) -> Any:
         return _redirect_to_password(request) or get_response(request)
 
     return middleware

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 
 from django.core.exceptions import ValidationError
+from django.utils.functional import Promise as StrPromise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-RULES: tuple[tuple[str, Callable[[str], bool]], ...] = (
+RULES: tuple[tuple[StrPromise, Callable[[str], bool]], ...] = (
     (gettext_lazy("one capital letter"), lambda text: any(map(str.isupper, text))),
     (gettext_lazy("one small letter"), lambda text: any(map(str.islower, text))),
     (gettext_lazy("one digit"), lambda text: any(map(str.isdigit, text))),

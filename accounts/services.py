@@ -23,7 +23,7 @@ def save_user(
 
     Raises ValidationError where the password breaks a rule or a value does not fit.
     """
-    user = User.objects.filter(username=username).first() or User(username=username)
+    user: User = User.objects.filter(username=username).first() or User(username=username)
     if role is not None:
         user.role = role
     user.is_superuser = user.role == Role.ADMINISTRATOR
@@ -34,7 +34,7 @@ def save_user(
         validate_password(password, user)
         user.set_password(password)
         user.must_change_password = is_temporary
-    elif user.pk is None:
+    elif not user.password:
         user.set_unusable_password()
     if token is not None:
         user.api_token_hash = keyed_hash(token)

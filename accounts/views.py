@@ -19,7 +19,7 @@ class ChangePassword(auth_views.PasswordChangeView):
     template_name = "accounts/change_password.html"
     success_url = reverse_lazy("overview")
 
-    def form_valid(self, form: PasswordChangeForm) -> HttpResponse:  # type: ignore[type-arg]
+    def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
         """Keep the new password and open everything else."""
         form.user.must_change_password = False
         return super().form_valid(form)

@@ -1,5 +1,42 @@
+"""The energy app: a wish of `stations` to decide again becomes a turn of the loop."""
+
+import logging
+import threading
+from typing import Any
+
 from django.apps import AppConfig
+from kombu.exceptions import OperationalError
+
+logger = logging.getLogger(__name__)
+
+GATHER_S = 0.05
+
+_waiting = threading.Lock()
 
 
 class EnergyConfig(AppConfig):
     name = "energy"
+
+    def ready(self) -> None:
+        """Listen to the stations."""
+        from stations.signals import decide_again
+
+        decide_again.connect(ask_for_decision, dispatch_uid="energy.ask_for_decision")
+
+
+def ask_for_decision(**_signal: Any) -> None:
+    """Ask the control worker for a turn; wishes of the next 50 ms are one."""
+    if _waiting.acquire(blocking=False):
+        timer = threading.Timer(GATHER_S, _ask)
+        timer.daemon = True
+        timer.start()
+
+
+def _ask() -> None:
+    from energy.tasks import balance
+
+    _waiting.release()
+    try:
+        balance.apply_async(kwargs={"is_tick": False}, retry=False, expires=0.9)
+    except OperationalError:
+        logger.warning("The broker is away; the next decision waits for it")

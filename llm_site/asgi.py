@@ -9,10 +9,8 @@ from django.urls import re_path
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "llm_site.settings")
 http = get_asgi_application()
 
-from stations.ocpp16.consumer import StationConsumer  # noqa: E402 (needs the apps loaded)
-from stations.services import forget_sockets  # noqa: E402
+from llm_site.clock import InstallationTimeZone  # noqa: E402 (needs the apps loaded)
+from stations.ocpp16.consumer import StationConsumer  # noqa: E402
 
-forget_sockets()
-application = ProtocolTypeRouter(
-    {"http": http, "websocket": URLRouter([re_path(r"^ocpp/(?P<path>.+)$", StationConsumer.as_asgi())])}
-)
+stations = InstallationTimeZone(URLRouter([re_path(r"^ocpp/.*$", StationConsumer.as_asgi())]))
+application = ProtocolTypeRouter({"http": http, "websocket": stations})

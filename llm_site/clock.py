@@ -2,23 +2,30 @@
 
 import zoneinfo
 from collections.abc import Callable
+from typing import Any
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.decorators import sync_and_async_middleware
 
 from energy.models import Installation
+from stations.ocpp16.database import in_database
 
-GetResponse = Callable[[HttpRequest], HttpResponse]
+GetResponse = Callable[[HttpRequest], Any]
+
+
+def installation_zone() -> zoneinfo.ZoneInfo:
+    """Return the installation's time zone; UTC where it is none."""
+    try:
+        return zoneinfo.ZoneInfo(Installation.get_solo().time_zone)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError):
+        return zoneinfo.ZoneInfo("UTC")
 
 
 def activate_installation_time_zone() -> None:
-    """Make the installation's time zone the current one; UTC while it is unknown."""
-    try:
-        timezone.activate(zoneinfo.ZoneInfo(Installation.get_solo().time_zone))
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError):
-        timezone.deactivate()
+    """Make the installation's time zone the current one of this request or task."""
+    timezone.activate(installation_zone())
 
 
 @sync_and_async_middleware
@@ -26,14 +33,26 @@ def installation_time_zone(get_response: GetResponse):  # type: ignore[no-untype
     """Middleware, for sync and async views alike."""
     if iscoroutinefunction(get_response):
 
-        async def async_middleware(request: HttpRequest) -> HttpResponse:
-            await sync_to_async(activate_installation_time_zone)()
+        async def async_middleware(request: HttpRequest) -> Any:
+            timezone.activate(await sync_to_async(installation_zone)())
             return await get_response(request)
 
         return async_middleware
 
-    def middleware(request: HttpRequest) -> HttpResponse:
+    def middleware(request: HttpRequest) -> Any:
         activate_installation_time_zone()
         return get_response(request)
 
     return middleware
+
+
+class InstallationTimeZone:
+    """ASGI wrapper for sockets: what runs within one has the time zone that was set when it opened."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        """Activate the time zone and run the application."""
+        timezone.activate(await in_database(installation_zone))
+        await self._inner(scope, receive, send)

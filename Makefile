@@ -1,0 +1,55 @@
+# `make run` starts the product, `make demo` with a simulated garage, `make test` proves it. README says more.
+SHELL := /bin/sh
+VENV := .venv
+PY := $(VENV)/bin/python
+export LLM_PORT ?= 8000
+
+.PHONY: run demo test test-tools lint unit e2e browser bench-allocate bench-react format clean
+
+run: $(VENV)/.installed
+	@exec $(PY) -m llm_site.up
+
+demo: $(VENV)/.installed
+	@exec $(PY) -m simulator.garage
+
+$(VENV)/.installed: requirements.txt
+	@deploy/make-venv.sh $(VENV) requirements.txt
+	@touch $@
+
+$(VENV)/.installed-dev: requirements.txt requirements-dev.txt
+	@deploy/make-venv.sh $(VENV) requirements-dev.txt
+	@touch $(VENV)/.installed $@
+
+test: test-tools lint unit e2e browser
+
+test-tools: $(VENV)/.installed-dev
+	@deploy/install-test-tools.sh
+
+lint: $(VENV)/.installed-dev
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+	LLM_DATA_DIR=$$(mktemp -d) $(PY) -W error manage.py makemigrations --check --dry-run
+
+unit: $(VENV)/.installed-dev
+	$(VENV)/bin/pytest --ignore=tests/e2e --ignore=tests/browser
+
+e2e: $(VENV)/.installed-dev
+	$(VENV)/bin/pytest tests/e2e
+
+browser: $(VENV)/.installed-dev
+	$(VENV)/bin/pytest tests/browser
+
+bench-allocate: $(VENV)/.installed-dev
+	$(PY) -m bench.allocate
+
+bench-react: $(VENV)/.installed-dev
+	$(PY) -m bench.react
+
+format: $(VENV)/.installed-dev
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,176 @@
+"""One turn of the loop: read the meter, observe, decide, keep, tell."""
+
+import logging
+import time
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db import transaction
+
+from energy.allocation import Controller, Decision, Timing
+from energy.models import Allocation, ControllerState, Installation, Meter, Mode, Reading
+from energy.observing import Place, StationPlace, observe
+from energy.reading import read_meter
+from stations.ocpp16.commands import send_limits, send_standing
+from stations.ocpp16.sockets import publish
+
+logger = logging.getLogger(__name__)
+
+DASHBOARD = "dashboard"
+SAVE_STATE_EACH_S = 10.0
+RESEND_AFTER_S = 20.0
+SAME_A = 0.05
+ALLOCATIONS_AT_ONCE = 500
+
+
+@dataclass
+class Loop:
+    """What one control worker remembers between two turns; all of it can be found again in the database."""
+
+    controller: Controller | None = None
+    controller_for: tuple[object, ...] = ()
+    last_turn_at: float = 0.0
+    state_saved_at: float = 0.0
+    kept: dict[Hashable, tuple[float, str, dict[str, Any]]] = field(default_factory=dict)
+    told: dict[Hashable, tuple[float, int | None, float]] = field(default_factory=dict)
+    stood: dict[int, tuple[float, float]] = field(default_factory=dict)
+
+
+_loop = Loop()
+
+
+def balance(*, is_tick: bool = False) -> Decision | None:
+    """Do one turn; returns its decision, None where a beat longer than the tick lets this one pass."""
+    installation, meter = Installation.get_solo(), Meter.get_solo()
+    timing = timing_of(installation)
+    now = max(time.time(), _loop.last_turn_at)
+    if is_tick and now - _loop.last_turn_at < timing.beat_s - 0.5:
+        return None
+    _loop.last_turn_at = now
+    sample, grid_at = read_meter(installation, meter) if meter.is_present else (None, 0.0)
+    grid = sample.currents_a if sample else None
+    seen, places, station_places = observe(installation, now=now, grid=grid, grid_at=grid_at)
+    controller = _controller(installation, timing)
+    decision = controller.decide(seen)
+    _tell(decision, places, station_places, now)
+    _keep_decision(controller, decision, places, now)
+    if is_tick:
+        _keep_reading(decision, grid, seen_charging(seen.connectors), now)
+    publish({"type": "dashboard.changed"}, group=DASHBOARD)
+    return decision
+
+
+def timing_of(installation: Installation) -> Timing:
+    """Return the times of this installation: those it sets, and the defaults of the rest."""
+    known = Timing.__dataclass_fields__
+    return Timing(**{name: value for name, value in installation.timing.items() if name in known})
+
+
+def seen_charging(connectors: Any) -> tuple[float, float, float]:
+    """Add up what the stations say they draw, A on L1, L2, L3."""
+    lines = [0.0, 0.0, 0.0]
+    for connector in connectors:
+        for line, amperes in zip(connector.wiring, connector.drawn or (), strict=False):
+            lines[line] += amperes
+    return (lines[0], lines[1], lines[2])
+
+
+def _controller(installation: Installation, timing: Timing) -> Controller:
+    """Return the controller; made anew, with its memory, at the first turn and when its settings changed."""
+    settings = (timing, installation.mode)
+    if _loop.controller is None or settings != _loop.controller_for:
+        memory = _loop.controller.dump() if _loop.controller else ControllerState.get_solo().state
+        _loop.controller = Controller(timing, dynamic=installation.mode == Mode.DYNAMIC)
+        _loop.controller_for = settings
+        if memory:
+            _loop.controller.restore(memory)
+    return _loop.controller
+
+
+def _tell(
+    decision: Decision, places: dict[Hashable, Place], station_places: list[StationPlace], now: float
+) -> None:
+    """Send what changed, decreases first, then the standing currents that are not yet held."""
+    due = [
+        (limit_a - (places[key].accepted_a or 0.0), key, limit_a)
+        for key, limit_a in decision.allocations.items()
+        if _is_due(places[key], limit_a, _loop.told.get(key), now)
+    ]
+    due.sort(key=lambda entry: entry[0])
+    if due:
+        send_limits(
+            (places[key].station_id, key, places[key].number, places[key].transaction_id, limit_a)
+            for _change, key, limit_a in due
+        )
+        _loop.told.update({key: (limit_a, places[key].transaction_id, now) for _change, key, limit_a in due})
+    standing = [
+        place
+        for place in station_places
+        if place.is_reachable
+        and place.standing_a != place.fail_safe_a
+        and not _is_recent(_loop.stood.get(place.station_id), place.fail_safe_a, now)
+    ]
+    if standing:
+        send_standing((place.station_id, list(place.numbers), place.fail_safe_a) for place in standing)
+        _loop.stood.update({place.station_id: (place.fail_safe_a, now) for place in standing})
+
+
+def _is_due(place: Place, limit_a: float, told: tuple[float, int | None, float] | None, now: float) -> bool:
+    """Say whether a limit must be sent: it can be, is not in force, and was not just sent."""
+    if not place.is_reachable or not place.is_charging:
+        return False
+    if place.accepted_a is not None and abs(place.accepted_a - limit_a) < SAME_A:
+        return False
+    if told is None or told[1] != place.transaction_id:
+        return True
+    return abs(told[0] - limit_a) >= SAME_A or now - told[2] >= RESEND_AFTER_S
+
+
+def _is_recent(stood: tuple[float, float] | None, fail_safe_a: float, now: float) -> bool:
+    """Say whether a standing current was sent so lately that its answer may still come."""
+    return stood is not None and stood[0] == fail_safe_a and now - stood[1] < RESEND_AFTER_S
+
+
+@transaction.atomic
+def _keep_decision(controller: Controller, decision: Decision, places: dict[Hashable, Place], now: float) -> None:
+    """Write the allocations that changed, with their reasons, and the controller's memory."""
+    changed = {}
+    for key, limit_a in decision.allocations.items():
+        kept = (limit_a, str(decision.reasons[key].code), dict(decision.reasons[key].params))
+        before = _loop.kept.get(key)
+        if kept != before and (places[key].is_charging or (before is not None and before[0] > 0)):
+            changed[key] = kept
+    Allocation.objects.bulk_create(
+        (
+            Allocation(
+                connector_id=key, decided_at=_moment(now), limit_a=limit_a, reason=code, reason_params=params
+            )
+            for key, (limit_a, code, params) in changed.items()
+        ),
+        batch_size=ALLOCATIONS_AT_ONCE,
+    )
+    if changed or now - _loop.state_saved_at >= SAVE_STATE_EACH_S:
+        ControllerState.objects.update_or_create(
+            pk=ControllerState.singleton_instance_id, defaults={"state": controller.dump()}
+        )
+        _loop.state_saved_at = now
+    _loop.kept.update(changed)
+
+
+def _keep_reading(
+    decision: Decision, grid: tuple[float, float, float] | None, charging: tuple[float, float, float], now: float
+) -> None:
+    """Write what this tick saw."""
+    grid_l1_a, grid_l2_a, grid_l3_a = grid or (None, None, None)
+    Reading.objects.create(
+        at=_moment(now), state=decision.state,
+        grid_l1_a=grid_l1_a, grid_l2_a=grid_l2_a, grid_l3_a=grid_l3_a,
+        charging_l1_a=charging[0], charging_l2_a=charging[1], charging_l3_a=charging[2],
+        limit_l1_a=decision.limit[0], limit_l2_a=decision.limit[1], limit_l3_a=decision.limit[2],
+    )
+
+
+def _moment(now: float) -> datetime:
+    return datetime.fromtimestamp(now, tz=UTC)

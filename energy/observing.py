@@ -1,0 +1,157 @@
+"""Gather what the controller must know from the database."""
+
+import math
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+from django.db.models import OuterRef, Subquery
+
+from energy.allocation import Circuit, ConnectorSeen, Observation
+from energy.models import Installation, Mode
+from stations.models import Circuit as CircuitRow
+from stations.models import Connector, ConnectorStatus, PhaseRotation, Station, StationState, Transaction
+
+STATIC_CIRCUIT = "static current"
+WANTS_CURRENT = frozenset(
+    {ConnectorStatus.CHARGING, ConnectorStatus.SUSPENDED_EV, ConnectorStatus.SUSPENDED_EVSE}
+)
+CANNOT_CHARGE = frozenset(
+    {ConnectorStatus.AVAILABLE, ConnectorStatus.FINISHING, ConnectorStatus.UNAVAILABLE, ConnectorStatus.FAULTED}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a connector's limit goes: whom to tell, under which transaction, and what it last took."""
+
+    station_id: int
+    number: int
+    transaction_id: int | None
+    is_reachable: bool
+    is_charging: bool
+    accepted_a: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class StationPlace:
+    """What a station must hold as its standing fail-safe current, and what it is known to hold."""
+
+    station_id: int
+    numbers: tuple[int, ...]
+    fail_safe_a: float
+    standing_a: float | None
+    is_reachable: bool
+
+
+def observe(
+    installation: Installation, *, now: float, grid: tuple[float, float, float] | None, grid_at: float
+) -> tuple[Observation, dict[Hashable, Place], list[StationPlace]]:
+    """Gather one observation with the places its answers go to.
+
+    Stations that are not in service are left out: what they draw counts as the building's.
+    """
+    open_transaction = Transaction.objects.filter(connector=OuterRef("pk"), stopped_at=None)
+    rows = list(
+        Connector.objects.filter(station__state=StationState.CONFIGURED)
+        .select_related("station", "station__circuit")
+        .annotate(
+            open_id=Subquery(open_transaction.values("pk")[:1]),
+            is_authorised=Subquery(open_transaction.values("is_authorised")[:1]),
+        )
+        .order_by("pk")
+    )
+    default = default_fail_safe_a(installation, len(rows))
+    circuits = _circuits(installation)
+    seen = []
+    places: dict[Hashable, Place] = {}
+    by_station: dict[int, tuple[Station, list[int]]] = {}
+    for row in rows:
+        station = row.station
+        place = Place(
+            station_id=station.pk, number=row.number, transaction_id=row.open_id, is_reachable=station.is_connected,
+            is_charging=_wants_current(row.status, row.open_id, row.is_authorised), accepted_a=row.accepted_limit_a,
+        )
+        places[row.pk] = place
+        seen.append(_seen(row, place, installation, fail_safe_a(station, default)))
+        by_station.setdefault(station.pk, (station, []))[1].append(row.number)
+    station_places = [
+        StationPlace(
+            station_id=station.pk, numbers=tuple(numbers), fail_safe_a=fail_safe_a(station, default),
+            standing_a=station.standing_fail_safe_a, is_reachable=station.is_connected,
+        )
+        for station, numbers in by_station.values()
+    ]
+    observation = Observation(
+        now=now, limit=usable_limit(installation), grid=grid, grid_at=grid_at, circuits=circuits, connectors=tuple(seen)
+    )
+    return observation, places, station_places
+
+
+def usable_limit(installation: Installation) -> tuple[float, float, float]:
+    """Return what the whole installation may draw on each line, A; zero before it is configured."""
+    usable = installation.usable_a if installation.is_configured else None
+    usable = 0.0 if usable is None else usable
+    return (usable, usable, usable) if installation.phases == 3 else (usable, 0.0, 0.0)
+
+
+def default_fail_safe_a(installation: Installation, connectors: int) -> float:
+    """Return the fail-safe current of a connector that has none of its own: an equal share, 0 where that is below 6 A.
+
+    A share of what charging may have at most: the derated fuse, or the static current.
+    """
+    if installation.fail_safe_a is not None:
+        return installation.fail_safe_a
+    most = usable_limit(installation)[0]
+    if installation.mode == Mode.STATIC:
+        most = min(most, installation.static_limit_a or 0.0)
+    share = math.floor(most / max(1, connectors) * 10) / 10
+    return share if share >= 6 else 0.0
+
+
+def fail_safe_a(station: Station, default: float) -> float:
+    """Return the fail-safe current of a station's connectors: its own or the default, within what it can do."""
+    wanted = default if station.fail_safe_a is None else station.fail_safe_a
+    wanted = min(wanted, station.max_current_a)
+    return wanted if wanted >= station.min_current_a else 0.0
+
+
+def _circuits(installation: Installation) -> tuple[Circuit, ...]:
+    """Return the tree of circuits; in static mode all of it hangs below the static current."""
+    root = None
+    circuits = []
+    if installation.mode == Mode.STATIC:
+        most = installation.static_limit_a or 0.0
+        root = STATIC_CIRCUIT
+        circuits.append(Circuit(name=root, limit=(most, most, most)))
+    names = dict(CircuitRow.objects.values_list("pk", "name"))
+    for row in CircuitRow.objects.order_by("pk"):
+        parent = names[row.parent_id] if row.parent_id else root
+        circuits.append(Circuit(name=row.name, limit=row.limit_a, parent=parent))
+    return tuple(circuits)
+
+
+def _seen(row: Connector, place: Place, installation: Installation, fail_safe: float) -> ConnectorSeen:
+    """Put one connector into the controller's words."""
+    station = row.station
+    root = STATIC_CIRCUIT if installation.mode == Mode.STATIC else None
+    return ConnectorSeen(
+        key=row.pk,
+        wiring=PhaseRotation(station.phase_rotation).wiring if installation.phases == 3 else (0,),
+        minimum=station.min_current_a,
+        maximum=station.max_current_a,
+        charging=place.is_charging,
+        drawn=row.current_a,
+        drawn_at=row.measured_at.timestamp() if row.measured_at else 0.0,
+        connected=place.is_reachable,
+        accepted=row.accepted_limit_a,
+        fail_safe=fail_safe,
+        priority=station.priority,
+        circuit=station.circuit.name if station.circuit else root,
+    )
+
+
+def _wants_current(status: str, transaction_id: int | None, is_authorised: bool | None) -> bool:
+    """Say whether a car is there, may charge and wants to: a transaction runs, or the station says so by its state."""
+    if transaction_id is None:
+        return status in WANTS_CURRENT
+    return bool(is_authorised) and status not in CANNOT_CHARGE

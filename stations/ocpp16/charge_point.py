@@ -1,0 +1,120 @@
+"""What a station says: one thin handler a message (OCPP 1.6 §4), each one service, then the reply.
+
+A handler takes the socket and the payload as it came, and returns the reply's payload.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.utils import timezone
+
+from stations.models import StationState
+from stations.ocpp16 import normalise
+from stations.ocpp16.database import in_database
+from stations.ocpp16.frames import OcppError
+from stations.services import authorise, boot_station, record_status
+from stations.transactions import record_meter_values, start_transaction, stop_transaction
+
+if TYPE_CHECKING:
+    from stations.ocpp16.consumer import StationConsumer
+
+logger = logging.getLogger(__name__)
+
+Payload = dict[str, Any]
+HEARTBEAT_S, PENDING_RETRY_S, REJECTED_RETRY_S = 60, 15, 300
+REPLY_TO_BOOT = {
+    StationState.CONFIGURED: ("Accepted", HEARTBEAT_S),
+    StationState.PENDING: ("Pending", PENDING_RETRY_S),
+    StationState.NOT_USABLE: ("Rejected", REJECTED_RETRY_S),
+}
+
+
+def wire_time(at: datetime) -> str:
+    """Write a time as stations read it: UTC, milliseconds, Z."""
+    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
+
+
+async def boot_notification(socket: "StationConsumer", payload: Payload) -> Payload:
+    """BootNotification (§4.2): who the station is; told whether it may serve."""
+    state = await in_database(boot_station, station_id=socket.station.pk, boot=normalise.read_boot(payload))
+    status, interval_s = REPLY_TO_BOOT[StationState(state)]
+    return {"status": status, "currentTime": wire_time(timezone.now()), "interval": interval_s}
+
+
+async def heartbeat(socket: "StationConsumer", payload: Payload) -> Payload:  # noqa: ARG001 (one shape for all)
+    """Heartbeat (§4.6): the time, and no database."""
+    return {"currentTime": wire_time(timezone.now())}
+
+
+async def authorize(socket: "StationConsumer", payload: Payload) -> Payload:
+    """Authorize (§4.1): whether a badge may charge here."""
+    id_tag = normalise.text(payload.get("idTag"), 255)
+    status, _badge = await in_database(authorise, station_id=socket.station.pk, id_tag=id_tag)
+    return {"idTagInfo": {"status": status}}
+
+
+async def start(socket: "StationConsumer", payload: Payload) -> Payload:
+    """StartTransaction (§4.8)."""
+    begun = normalise.read_start(payload, timezone.now())
+    transaction, status = await in_database(start_transaction, station_id=socket.station.pk, start=begun, raw=payload)
+    return {"transactionId": transaction.pk, "idTagInfo": {"status": status}}
+
+
+async def stop(socket: "StationConsumer", payload: Payload) -> Payload:
+    """StopTransaction (§4.10)."""
+    ended = normalise.read_stop(payload, timezone.now())
+    status = await in_database(stop_transaction, station_id=socket.station.pk, stop=ended, raw=payload)
+    return {"idTagInfo": {"status": status}} if status else {}
+
+
+async def meter_values(socket: "StationConsumer", payload: Payload) -> Payload:
+    """MeterValues (§4.7); a transaction that was refused and goes on is stopped."""
+    values = normalise.read_meter_values(payload, timezone.now())
+    transaction = await in_database(record_meter_values, station_id=socket.station.pk, values=values)
+    if transaction is not None and not transaction.is_authorised and transaction.stopped_at is None:
+        socket.start_call("RemoteStopTransaction", {"transactionId": transaction.pk})
+    return {}
+
+
+async def status_notification(socket: "StationConsumer", payload: Payload) -> Payload:
+    """StatusNotification (§4.9)."""
+    status = normalise.read_status(payload, timezone.now())
+    await in_database(record_status, station_id=socket.station.pk, status=status)
+    return {}
+
+
+async def data_transfer(socket: "StationConsumer", payload: Payload) -> Payload:
+    """DataTransfer (§4.3): no vendor's extension is understood."""
+    logger.info("%s: DataTransfer of %r", socket.station.identity, payload.get("vendorId"))
+    return {"status": "UnknownVendorId"}
+
+
+async def progress(socket: "StationConsumer", payload: Payload) -> Payload:
+    """DiagnosticsStatusNotification (§4.4), FirmwareStatusNotification (§4.5): logged."""
+    logger.info("%s: %s", socket.station.identity, payload.get("status"))
+    return {}
+
+
+Handler = Callable[["StationConsumer", Payload], Awaitable[Payload]]
+HANDLERS: dict[str, Handler] = {
+    "Authorize": authorize,
+    "BootNotification": boot_notification,
+    "DataTransfer": data_transfer,
+    "DiagnosticsStatusNotification": progress,
+    "FirmwareStatusNotification": progress,
+    "Heartbeat": heartbeat,
+    "MeterValues": meter_values,
+    "StartTransaction": start,
+    "StatusNotification": status_notification,
+    "StopTransaction": stop,
+}
+
+
+async def answer(socket: "StationConsumer", action: str, payload: Payload) -> Payload:
+    """Answer one call; raises OcppError where it is unknown or cannot be understood."""
+    handler = HANDLERS.get(action)
+    if handler is None:
+        raise OcppError("NotImplemented", f"unknown action {action[:50]!r}")
+    return await handler(socket, payload)

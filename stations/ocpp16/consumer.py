@@ -1,0 +1,230 @@
+"""One station's socket: handshake, frames in and out, and its end (OCPP-J 1.6 §3–§5)."""
+
+import asyncio
+import base64
+import binascii
+import itertools
+import logging
+import uuid
+from typing import Any
+from urllib.parse import unquote
+
+from channels.exceptions import StopConsumer
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
+
+from stations.errors import NoAnswer, StationAway, StationRefused
+from stations.models import Station
+from stations.ocpp16 import frames, schemas, sockets
+from stations.ocpp16.charge_point import answer
+from stations.ocpp16.commands import Limits
+from stations.ocpp16.database import in_database
+from stations.services import admit_station, release_socket
+
+logger = logging.getLogger(__name__)
+
+SUBPROTOCOL = "ocpp1.6"
+CALL_TIMEOUT_S = 30
+MOST_UNANSWERED = 3
+
+
+class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
+    """The life of one socket.
+
+    It joins no group: `sockets` hands it what others send. Channels' own dispatch is passed over, because it hops to a
+    thread for every message.
+    """
+
+    channel_layer_alias = None
+    station: Station
+    limits: Limits
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        """Take one event of the server."""
+        if message["type"] == "websocket.receive":
+            await self.hear(message.get("text") or message.get("bytes") or "")
+        elif message["type"] == "websocket.connect":
+            await self.open()
+        elif message["type"] == "websocket.disconnect":
+            await self.leave()
+            raise StopConsumer
+
+    # --- the handshake
+
+    async def open(self) -> None:
+        """Let the station in, or refuse it in the HTTP upgrade with a status that says why."""
+        self.socket_id = f"{settings.WEB_ID}/{uuid.uuid4().hex}"
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._answers: dict[str, asyncio.Future[dict[str, Any]]] = {}
+        self._turn = asyncio.Lock()
+        self._numbers = itertools.count(1)
+        self._unanswered = 0
+        self._is_open = False
+        try:
+            identity = self._identity()
+            subprotocol = self._subprotocol(identity)
+            self.station = await in_database(
+                admit_station,
+                identity=identity,
+                password=self._password(),
+                socket_id=self.socket_id,
+                ip_address=(self.scope.get("client") or [None])[0],
+            )
+        except StationRefused as refusal:
+            logger.warning("Refused: %s", refusal)
+            await self._refuse(refusal)
+            return
+        self._is_open = True
+        self.limits = Limits(self.station.pk, self.call)
+        await self.accept(subprotocol)
+        displaced = sockets.attach(self.station.pk, self)
+        if displaced is not None:
+            displaced.start_close("a newer socket of this station is open")
+        logger.info("%s connected", identity)
+        await sockets.announce(self.station.pk, self.socket_id)
+
+    def _identity(self) -> str:
+        """Take the last segment of the path as it was sent, so that `%2F` within an identity stays one."""
+        raw = self.scope.get("raw_path") or self.scope["path"].encode()
+        identity = unquote(raw.decode("latin1").split("?")[0].rstrip("/").rpartition("/")[2]).strip()
+        if not 0 < len(identity) <= 255 or not identity.isprintable():
+            raise StationRefused(404, "the address needs an identity: ws://<host>/ocpp/<identity>")
+        return identity
+
+    def _subprotocol(self, identity: str) -> str | None:
+        """Choose the sub-protocol; one that offers none is let in, one that offers only others is not."""
+        offered = self.scope.get("subprotocols") or []
+        if not offered:
+            logger.info("%s offers no sub-protocol; taken for %s", identity, SUBPROTOCOL)
+            return None
+        chosen = next((name for name in offered if name.lower() == SUBPROTOCOL), None)
+        if chosen is None:
+            raise StationRefused(400, f"{identity} speaks {', '.join(offered)}; {SUBPROTOCOL} is needed")
+        return str(chosen)
+
+    def _password(self) -> str | None:
+        """Return the password of HTTP Basic; the user name is not looked at, the address already says who it is."""
+        for name, value in self.scope["headers"]:
+            if name == b"authorization" and value[:6].lower() == b"basic ":
+                try:
+                    return base64.b64decode(value[6:]).decode().partition(":")[2]
+                except (binascii.Error, UnicodeDecodeError):
+                    return None
+        return None
+
+    async def _refuse(self, refusal: StationRefused) -> None:
+        """Answer the upgrade with an HTTP status where the server can (ASGI denial response)."""
+        if "websocket.http.response" in self.scope.get("extensions", {}):
+            await self.base_send({"type": "websocket.http.response.start", "status": refusal.status, "headers": []})
+            await self.base_send({"type": "websocket.http.response.body", "body": str(refusal).encode()})
+        else:
+            await self.close()
+
+    # --- frames
+
+    async def hear(self, text: str | bytes) -> None:
+        """Take one frame; whatever it is, the socket stays."""
+        sockets.seen(self.station.pk)
+        try:
+            frame = frames.parse(text)
+        except frames.UnreadableFrame as error:
+            logger.warning("%s: unreadable frame (%s): %.200r", self.station.identity, error.description, text)
+            if error.message_id is not None:
+                await self.send(frames.call_error(error.message_id, error.code, error.description))
+            return
+        if isinstance(frame, frames.Call):
+            await self._answer(frame)
+        else:
+            self._settle(frame)
+
+    async def _answer(self, call: frames.Call) -> None:
+        """Reply to a call once everything it says is kept."""
+        try:
+            reply = frames.call_result(call.message_id, await answer(self, call.action, call.payload))
+        except frames.OcppError as error:
+            logger.warning("%s: %s: %s", self.station.identity, call.action, error)
+            reply = frames.call_error(call.message_id, error.code, error.description)
+        except Exception:
+            logger.exception("%s: %s could not be kept", self.station.identity, call.action)
+            reply = frames.call_error(call.message_id, "InternalError", "could not be kept; please send it again")
+        await self.send(reply)
+
+    async def send(self, text: str) -> None:
+        """Send one frame."""
+        await self.base_send({"type": "websocket.send", "text": text})
+
+    def _settle(self, frame: frames.CallResult | frames.CallError) -> None:
+        """Hand an answer to the call that waits for it."""
+        self._unanswered = 0
+        waiting = self._answers.get(frame.message_id)
+        if waiting is None or waiting.done():
+            logger.info("%s: an answer to nothing (%s)", self.station.identity, frame.message_id)
+        elif isinstance(frame, frames.CallError):
+            waiting.set_exception(frames.OcppError(frame.code or "GenericError", frame.description))
+        else:
+            waiting.set_result(frame.payload)
+
+    async def call(self, action: str, payload: dict[str, Any]) -> dict[str, Any]:
+        """Call the station, one call at a time, and return its answer.
+
+        Raises OcppError (refused, or not fit to be sent), NoAnswer, StationAway. Never await it in a handler: the
+        answer could not be heard.
+        """
+        schemas.check(action, payload)
+        async with self._turn:
+            if not self._is_open:
+                raise StationAway(f"{self.station.identity} is not connected")
+            message_id = f"{self.socket_id[-12:]}-{next(self._numbers)}"
+            waiting = self._answers[message_id] = asyncio.get_running_loop().create_future()
+            try:
+                await self.send(frames.call(message_id, action, payload))
+                return await asyncio.wait_for(waiting, CALL_TIMEOUT_S)
+            except TimeoutError:
+                self._count_unanswered()
+                raise NoAnswer(f"{self.station.identity} did not answer {action} in {CALL_TIMEOUT_S} s") from None
+            finally:
+                del self._answers[message_id]
+
+    def _count_unanswered(self) -> None:
+        """Close a socket that no longer answers: the station reconnects."""
+        self._unanswered += 1
+        if self._unanswered >= MOST_UNANSWERED:
+            self.start_close(f"{MOST_UNANSWERED} calls stayed unanswered")
+
+    # --- tasks and the end
+
+    def _start(self, work: Any) -> None:
+        """Run work beside the socket; it ends with it."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def start_call(self, action: str, payload: dict[str, Any]) -> None:
+        """Call the station and log its answer."""
+        self._start(self._call_and_log(action, payload))
+
+    async def _call_and_log(self, action: str, payload: dict[str, Any]) -> None:
+        try:
+            logger.info("%s: %s: %s", self.station.identity, action, await self.call(action, payload))
+        except (frames.OcppError, NoAnswer, StationAway) as error:
+            logger.warning("%s: %s: %s", self.station.identity, action, error)
+
+    def start_close(self, why: str) -> None:
+        """Close the socket soon."""
+        logger.info("%s: closing: %s", self.station.identity, why)
+        self._start(self.close(code=1001))
+
+    async def leave(self) -> None:
+        """Clean up after this socket, and only after this one."""
+        if not self._is_open:
+            return
+        self._is_open = False
+        sockets.detach(self.station.pk, self)
+        self.limits.stop()
+        for waiting in self._answers.values():
+            if not waiting.done():
+                waiting.set_exception(StationAway(f"{self.station.identity} is not connected"))
+        for task in list(self._tasks):
+            task.cancel()
+        await in_database(release_socket, station_id=self.station.pk, socket_id=self.socket_id)
+        logger.info("%s disconnected", self.station.identity)

@@ -1,0 +1,285 @@
+"""What real stations send → what we store; pure (OCPP 1.6 §6, §7; `docs/ocpp.md` lists what is forgiven).
+
+Every reader takes the payload as it came and the time of receipt (aware UTC), and returns a frozen record. What cannot
+be understood at all raises OcppError; everything else is read as well as it can be, and `flags` name what was amiss.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from stations.ocpp16.frames import OcppError
+
+NOMINAL_V = 230.0
+EARLIEST = datetime(2020, 1, 1, tzinfo=UTC)
+FUTURE_TOLERANCE = timedelta(minutes=5)
+LARGEST_WH = 2**62
+
+CLOCK_FLAG = "clock"
+METER_FLAG = "meter"
+
+
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """Who a station says it is."""
+
+    vendor: str
+    model: str
+    serial_number: str
+    firmware_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A connector's state; connector 0 is the station itself."""
+
+    connector: int
+    status: str
+    error_code: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A StartTransaction."""
+
+    connector: int
+    id_tag: str
+    meter_wh: int
+    at: datetime
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What was measured at one moment; None: not said. Currents per phase of the station."""
+
+    at: datetime
+    context: str = ""
+    energy_wh: int | None = None
+    power_w: float | None = None
+    currents_a: tuple[float | None, float | None, float | None] = (None, None, None)
+    voltages_v: tuple[float | None, float | None, float | None] = (None, None, None)
+    offered_a: float | None = None
+    soc_percent: float | None = None
+
+    @property
+    def has_currents(self) -> bool:
+        """Say whether any phase was measured."""
+        return any(current is not None for current in self.currents_a)
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """A StopTransaction; `meter_wh` None: the station did not say."""
+
+    transaction_id: int | None
+    id_tag: str
+    meter_wh: int | None
+    at: datetime
+    reason: str
+    samples: tuple[Sample, ...] = ()
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MeterValues:
+    """Samples of one connector."""
+
+    connector: int
+    transaction_id: int | None
+    samples: tuple[Sample, ...] = field(default_factory=tuple)
+
+
+def read_boot(payload: Mapping[str, Any]) -> Boot:
+    """Read a BootNotification (§6.3)."""
+    serial = payload.get("chargePointSerialNumber") or payload.get("chargeBoxSerialNumber")
+    return Boot(
+        vendor=text(payload.get("chargePointVendor"), 100),
+        model=text(payload.get("chargePointModel"), 100),
+        serial_number=text(serial, 100),
+        firmware_version=text(payload.get("firmwareVersion"), 100),
+    )
+
+
+def read_status(payload: Mapping[str, Any], received_at: datetime) -> Status:
+    """Read a StatusNotification (§6.47)."""
+    status = text(payload.get("status"), 20)
+    if not status:
+        raise OcppError("OccurenceConstraintViolation", "StatusNotification needs a status")
+    at, _flag = moment(payload.get("timestamp"), received_at)
+    error = text(payload.get("errorCode"), 50)
+    details = [text(payload.get(key), 50) for key in ("vendorErrorCode", "info")]
+    error_code = " ".join(part for part in [error, *details] if part and part != "NoError")
+    return Status(connector=connector_number(payload, default=0), status=status, error_code=error_code[:100], at=at)
+
+
+def read_start(payload: Mapping[str, Any], received_at: datetime) -> Start:
+    """Read a StartTransaction (§6.45)."""
+    at, is_flagged = moment(payload.get("timestamp"), received_at)
+    meter_wh = watt_hours(payload.get("meterStart"))
+    flags = [CLOCK_FLAG] if is_flagged else []
+    if meter_wh is None:
+        flags.append(METER_FLAG)
+    return Start(
+        connector=max(1, connector_number(payload, default=1)),
+        id_tag=text(payload.get("idTag"), 255),
+        meter_wh=meter_wh or 0,
+        at=at,
+        flags=tuple(flags),
+    )
+
+
+def read_stop(payload: Mapping[str, Any], received_at: datetime) -> Stop:
+    """Read a StopTransaction (§6.49)."""
+    at, is_flagged = moment(payload.get("timestamp"), received_at)
+    meter_wh = watt_hours(payload.get("meterStop"))
+    flags = [CLOCK_FLAG] if is_flagged else []
+    if meter_wh is None:
+        flags.append(METER_FLAG)
+    return Stop(
+        transaction_id=integer(payload.get("transactionId")),
+        id_tag=text(payload.get("idTag"), 255),
+        meter_wh=meter_wh,
+        at=at,
+        reason=text(payload.get("reason"), 50) or "Local",
+        samples=samples(payload.get("transactionData"), received_at),
+        flags=tuple(flags),
+    )
+
+
+def read_meter_values(payload: Mapping[str, Any], received_at: datetime) -> MeterValues:
+    """Read a MeterValues (§6.31)."""
+    return MeterValues(
+        connector=connector_number(payload, default=0),
+        transaction_id=integer(payload.get("transactionId")),
+        samples=samples(payload.get("meterValue"), received_at),
+    )
+
+
+def samples(meter_values: Any, received_at: datetime) -> tuple[Sample, ...]:
+    """Read a list of MeterValue (§7.33); parts with the same time and context become one sample, in order of time."""
+    found: dict[tuple[datetime, str], list[Mapping[str, Any]]] = {}
+    for entry in _mappings(meter_values):
+        at, _flag = moment(entry.get("timestamp"), received_at)
+        for value in _mappings(entry.get("sampledValue")):
+            context = text(value.get("context"), 30) or "Sample.Periodic"
+            found.setdefault((at, context), []).append(value)
+    return tuple(_sample(at, context, values) for (at, context), values in sorted(found.items()))
+
+
+def _sample(at: datetime, context: str, values: Iterable[Mapping[str, Any]]) -> Sample:
+    """Read the SampledValues (§7.43) of one moment."""
+    sample = Sample(at=at, context=context)
+    per_phase: dict[str, dict[int, float]] = {"Current.Import": {}, "Voltage": {}, "Power.Active.Import": {}}
+    totals: dict[str, float] = {}
+    for value in values:
+        amount = number(value.get("value"))
+        measurand = text(value.get("measurand"), 50) or "Energy.Active.Import.Register"
+        if amount is None:
+            continue
+        phase = _phase(value.get("phase"))
+        amount *= 1000.0 if text(value.get("unit"), 20).lower() in ("kwh", "kw") else 1.0
+        if measurand in per_phase and phase is not None:
+            per_phase[measurand][phase] = amount
+        elif phase is None and not text(value.get("phase"), 10):
+            totals[measurand] = amount
+    return replace(
+        sample,
+        energy_wh=watt_hours(totals.get("Energy.Active.Import.Register")),
+        power_w=totals.get("Power.Active.Import", sum(per_phase["Power.Active.Import"].values()) or None),
+        currents_a=_currents(per_phase, totals),
+        voltages_v=_three(per_phase["Voltage"]),
+        offered_a=totals.get("Current.Offered"),
+        soc_percent=totals.get("SoC"),
+    )
+
+
+def _currents(
+    per_phase: Mapping[str, Mapping[int, float]], totals: Mapping[str, float]
+) -> tuple[float | None, float | None, float | None]:
+    """Find the current of each phase: as measured; else from power per phase; else from one value and the power.
+
+    A value without phase beside phases is their sum or maximum, by maker: it is left out. Alone it is one phase's
+    current, on three phases alike where the power is about three times what one phase could carry.
+    """
+    currents, powers = per_phase["Current.Import"], per_phase["Power.Active.Import"]
+    if currents:
+        return _three({phase: max(0.0, amperes) for phase, amperes in currents.items()})
+    if powers:
+        volts = per_phase["Voltage"]
+        return _three({p: max(0.0, w / max(volts.get(p, NOMINAL_V), 100.0)) for p, w in powers.items()})
+    total = totals.get("Current.Import")
+    if total is None:
+        return (None, None, None)
+    total = max(0.0, total)
+    is_on_three = totals.get("Power.Active.Import", 0.0) > 2.4 * NOMINAL_V * total > 0
+    return (total, total, total) if is_on_three else (total, None, None)
+
+
+def _three(values: Mapping[int, float]) -> tuple[float | None, float | None, float | None]:
+    return (values.get(0), values.get(1), values.get(2))
+
+
+def _phase(raw: Any) -> int | None:
+    """Return 0–2 for L1–L3 and L1-N–L3-N; None for anything else (§7.38)."""
+    match = re.fullmatch(r"\s*L([123])(-N)?\s*", raw, re.IGNORECASE) if isinstance(raw, str) else None
+    return int(match[1]) - 1 if match else None
+
+
+def _mappings(raw: Any) -> Iterable[Mapping[str, Any]]:
+    """Yield the objects of a list; a lone object counts as a list of one."""
+    entries = raw if isinstance(raw, list) else [raw]
+    return (entry for entry in entries if isinstance(entry, Mapping))
+
+
+def moment(raw: Any, received_at: datetime) -> tuple[datetime, bool]:
+    """Read a time: no zone is UTC; unreadable, before 2020 or over 5 min ahead becomes the time of receipt, flagged."""
+    try:
+        at = datetime.fromisoformat(raw.strip().upper()) if isinstance(raw, str) else None
+        at = at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
+        at = at.astimezone(UTC) if at is not None else None
+    except (ValueError, OverflowError):
+        at = None
+    if at is None or at < EARLIEST or at > received_at + FUTURE_TOLERANCE:
+        return received_at, True
+    return at, False
+
+
+def text(raw: Any, length: int) -> str:
+    """Return a printable string cut to `length`; numbers become their digits, anything else is empty."""
+    if isinstance(raw, bool) or not isinstance(raw, str | int | float):
+        return ""
+    return str(raw).replace("\x00", "").strip()[:length]
+
+
+def number(raw: Any) -> float | None:
+    """Return a finite number; decimal commas and surrounding space are understood, None otherwise."""
+    if isinstance(raw, bool) or not isinstance(raw, str | int | float):
+        return None
+    try:
+        value = float(raw.strip().replace(",", ".") if isinstance(raw, str) else raw)
+    except (ValueError, OverflowError):
+        return None
+    return value if math.isfinite(value) else None
+
+
+def integer(raw: Any) -> int | None:
+    """Return a whole number, None where there is none."""
+    value = number(raw)
+    return None if value is None or abs(value) > LARGEST_WH else int(value)
+
+
+def watt_hours(raw: Any) -> int | None:
+    """Return integer Wh, never negative and never beyond what a register can hold; None where it is neither."""
+    value = number(raw)
+    return None if value is None or not 0 <= value < LARGEST_WH else round(value)
+
+
+def connector_number(payload: Mapping[str, Any], *, default: int) -> int:
+    """Return the connector (0–1000); `default` where the station left it out."""
+    value = integer(payload.get("connectorId"))
+    return default if value is None or not 0 <= value <= 1000 else value

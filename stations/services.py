@@ -1,0 +1,169 @@
+"""Writes on stations and their connectors: connecting, booting, state, limits. Transactions are in `transactions.py`."""
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.secrets import keyed_hash, matches
+from badges.authorisation import access_rule, decide, find_badge
+from badges.models import Badge
+from stations.editions import room_for_stations
+from stations.errors import EditionFull, StationRefused
+from stations.models import Connector, ConnectorStatus, Station, StationState
+from stations.ocpp16.normalise import Boot, Status
+from stations.signals import decide_again
+
+IDLE_STATUSES = frozenset({ConnectorStatus.AVAILABLE, ConnectorStatus.UNAVAILABLE, ConnectorStatus.RESERVED})
+
+
+def ask_to_decide() -> None:
+    """Wish for a new decision as soon as this database transaction is in."""
+    transaction.on_commit(lambda: decide_again.send(sender=None))
+
+
+@transaction.atomic
+def admit_station(*, identity: str, password: str | None, socket_id: str, ip_address: str | None) -> Station:
+    """Give a station's place to a new socket; the newest wins. An unknown station is taken in as Pending.
+
+    `password` None: none was offered. Raises StationRefused with the HTTP status of the handshake.
+    """
+    station = Station.objects.filter(identity=identity).first()
+    if station is None:
+        station = _take_in(identity)
+    if station.password_hash and not (password is not None and matches(password, station.password_hash)):
+        raise StationRefused(401, f"{identity}: the password is missing or wrong")
+    now = timezone.now()
+    station.socket_id, station.connected_at, station.last_seen_at = socket_id, now, now
+    station.ip_address = ip_address or station.ip_address
+    station.save(update_fields=["socket_id", "connected_at", "last_seen_at", "ip_address"])
+    ask_to_decide()
+    return station
+
+
+def _take_in(identity: str) -> Station:
+    """Create an unknown station, where the settings and the edition let it in."""
+    if settings.ACCEPT_STATIONS == "off":
+        raise StationRefused(404, f"{identity} is unknown, and new stations are not accepted (LLM_ACCEPT_STATIONS)")
+    if room_for_stations() == 0:
+        raise StationRefused(404, f"{identity} is unknown, and edition {settings.EDITION} has no room for more stations")
+    station = Station.objects.create(identity=identity)
+    Connector.objects.create(station=station, number=1)
+    return station
+
+
+def release_socket(*, station_id: int, socket_id: str) -> bool:
+    """Note that a socket closed; False if a newer one has taken the station over, which is then left alone."""
+    released = Station.objects.filter(pk=station_id, socket_id=socket_id).update(
+        socket_id="", last_seen_at=timezone.now()
+    )
+    if released:
+        ask_to_decide()
+    return bool(released)
+
+
+def forget_sockets() -> None:
+    """Note at the start of a web process that the sockets of its last life are gone."""
+    Station.objects.filter(socket_id__startswith=f"{settings.WEB_ID}/").update(socket_id="")
+
+
+def note_seen(*, station_ids: list[int]) -> None:
+    """Note that stations were heard just now."""
+    Station.objects.filter(pk__in=station_ids).update(last_seen_at=timezone.now())
+
+
+@transaction.atomic
+def boot_station(*, station_id: int, boot: Boot) -> str:
+    """Keep what a station says of itself; returns its state. What it was told before the boot no longer counts."""
+    station = Station.objects.get(pk=station_id)
+    station.vendor, station.model = boot.vendor, boot.model
+    station.serial_number, station.firmware_version = boot.serial_number, boot.firmware_version
+    station.standing_fail_safe_a = None
+    if station.state == StationState.PENDING and settings.ACCEPT_STATIONS == "auto":
+        station.state = StationState.NOT_USABLE if room_for_stations() == 0 else StationState.CONFIGURED
+    station.save()
+    station.connectors.update(accepted_limit_a=None, accepted_at=None)
+    ask_to_decide()
+    return station.state
+
+
+@transaction.atomic
+def approve_stations(*, station_ids: list[int]) -> int:
+    """Take stations into service; returns how many were not. Raises EditionFull, and changes none, without room for all."""
+    new = Station.objects.filter(pk__in=station_ids).exclude(state=StationState.CONFIGURED)
+    wanted, room = new.count(), room_for_stations()
+    if room is not None and wanted > room:
+        raise EditionFull(
+            f"Edition {settings.EDITION} has room for {room} more stations, {wanted} were chosen: choose fewer, "
+            "take others out of service, or use a larger edition (LLM_EDITION)."
+        )
+    new.update(state=StationState.CONFIGURED)
+    ask_to_decide()
+    return wanted
+
+
+def connector_of(station_id: int, number: int) -> Connector:
+    """Find a connector, creating it when the station first names it."""
+    return Connector.objects.get_or_create(station_id=station_id, number=max(1, number))[0]
+
+
+@transaction.atomic
+def record_status(*, station_id: int, status: Status) -> None:
+    """Keep a connector's state; a report on connector 0 speaks of the station and changes no connector but for faults."""
+    if status.connector == 0:
+        return
+    connector = connector_of(station_id, status.connector)
+    if connector.status_at is not None and status.at < connector.status_at:
+        return
+    known = status.status in ConnectorStatus.values
+    connector.status = status.status if known else ConnectorStatus.UNKNOWN
+    connector.error_code, connector.status_at = status.error_code, status.at
+    connector.save(update_fields=["status", "error_code", "status_at"])
+    if connector.status in IDLE_STATUSES:
+        note_idle(connector)
+    ask_to_decide()
+
+
+def note_idle(connector: Connector) -> None:
+    """Note that nothing flows through a connector that is known to measure."""
+    Connector.objects.filter(pk=connector.pk, measured_at__isnull=False).update(
+        current_l1_a=0.0, current_l2_a=0.0, current_l3_a=0.0, power_w=0.0, measured_at=timezone.now()
+    )
+
+
+def authorise(*, station_id: int, id_tag: str) -> tuple[str, Badge | None]:
+    """Decide whether a badge may charge at a station; returns the AuthorizationStatus and the badge, if known."""
+    badge = find_badge(id_tag)
+    status = decide(badge, rule=access_rule(), is_allowed_here=_agree(station_id, badge), today=timezone.localdate())
+    return status, badge
+
+
+def _agree(station_id: int, badge: Badge | None) -> bool:
+    """Say whether station and badge take each other (SPEC S18): each takes all, or names the other."""
+    if badge is None:
+        return False
+    station = Station.objects.get(pk=station_id)
+    if station.takes_all_badges and badge.is_good_everywhere:
+        return True
+    return station.badges.filter(pk=badge.pk).exists()
+
+
+def set_station_password(*, station_id: int, password: str | None) -> None:
+    """Set the password a station must connect with (security profile 1); None: none."""
+    Station.objects.filter(pk=station_id).update(password_hash=keyed_hash(password) if password else "")
+
+
+@transaction.atomic
+def record_limit(*, connector_id: int, limit_a: float, refusal: str = "") -> None:
+    """Keep a station's answer to a limit: accepted, or with `refusal` why the limit before still holds."""
+    if refusal:
+        Connector.objects.filter(pk=connector_id).update(refusal=refusal[:200])
+    else:
+        Connector.objects.filter(pk=connector_id).update(
+            accepted_limit_a=limit_a, accepted_at=timezone.now(), refusal=""
+        )
+    ask_to_decide()
+
+
+def record_standing(*, station_id: int, fail_safe_a: float) -> None:
+    """Keep that a station's connectors all hold the standing fail-safe profile."""
+    Station.objects.filter(pk=station_id).update(standing_fail_safe_a=fail_safe_a)

@@ -1,0 +1,166 @@
+"""Writes on transactions and their meter values: each is done once, however often a station repeats itself."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Max
+from django.utils import timezone
+
+from stations.models import Connector, MeterValue, StrayMessage, Transaction
+from stations.ocpp16.normalise import CLOCK_FLAG, METER_FLAG, MeterValues, Sample, Start, Stop
+from stations.services import ask_to_decide, authorise, connector_of, note_idle
+
+LOST, MATCHED_FLAG = "Lost", "matched"
+ACCEPTED = "Accepted"
+LIVE_FOR = timedelta(minutes=10)
+
+
+@transaction.atomic
+def start_transaction(*, station_id: int, start: Start, raw: dict[str, Any]) -> tuple[Transaction, str]:
+    """Begin a transaction once; returns it with the AuthorizationStatus of its badge.
+
+    A repeated start finds the first. One on a connector whose last transaction never ended closes that as lost; one
+    that happened earlier (kept by a station that was offline) is itself closed until its stop arrives.
+    A refused badge begins one too: the energy may flow all the same.
+    """
+    connector = Connector.objects.select_for_update().get(pk=connector_of(station_id, start.connector).pk)
+    status, badge = authorise(station_id=station_id, id_tag=start.id_tag)
+    repeated = _same_start(connector, start, raw)
+    if repeated is not None:
+        return repeated, status
+    begun = Transaction(
+        connector=connector, id_tag=start.id_tag, badge=badge, is_authorised=status == ACCEPTED,
+        meter_start_wh=start.meter_wh, started_at=start.at, flags=list(start.flags), raw_start=raw,
+    )
+    running = Transaction.objects.select_for_update().filter(connector=connector, stopped_at=None).first()
+    if running is not None and running.started_at > start.at:
+        begun.stopped_at, begun.meter_stop_wh, begun.stop_reason = running.started_at, start.meter_wh, LOST
+    elif running is not None:
+        _close(running, at=start.at, meter_wh=start.meter_wh, reason=LOST)
+    begun.save()
+    if begun.stopped_at is None:
+        Connector.objects.filter(pk=connector.pk).update(
+            accepted_limit_a=connector.station.standing_fail_safe_a, accepted_at=timezone.now()
+        )
+    ask_to_decide()
+    return begun, status
+
+
+def _same_start(connector: Connector, start: Start, raw: dict[str, Any]) -> Transaction | None:
+    """Find the transaction that this start already began; where its clock was wrong, by the time as it was sent."""
+    same = Transaction.objects.filter(connector=connector, id_tag=start.id_tag, meter_start_wh=start.meter_wh)
+    if CLOCK_FLAG not in start.flags:
+        return same.filter(started_at=start.at).first()
+    recent = same.filter(stopped_at=None)
+    return next((t for t in recent if t.raw_start.get("timestamp") == raw.get("timestamp")), None)
+
+
+@transaction.atomic
+def stop_transaction(*, station_id: int, stop: Stop, raw: dict[str, Any]) -> str | None:
+    """End a transaction once; returns the AuthorizationStatus of the badge that stopped it, None without one.
+
+    A stop that names no transaction of ours ends the only one it can mean, or is kept as a stray message.
+    """
+    found = _meant_by(station_id, stop)
+    if found is None:
+        _keep_stray(station_id, "StopTransaction", raw, f"no transaction {stop.transaction_id} at this station")
+    else:
+        if stop.transaction_id != found.pk:
+            found.flags = [*found.flags, MATCHED_FLAG]
+        if found.stopped_at is None or found.stop_reason == LOST:
+            found.raw_stop, found.stop_id_tag = raw, stop.id_tag
+            found.flags = [*found.flags, *(flag for flag in stop.flags if flag not in found.flags)]
+            _close(found, at=stop.at, meter_wh=stop.meter_wh, reason=stop.reason)
+            _keep_samples(found.connector, found, stop.samples)
+    ask_to_decide()
+    return authorise(station_id=station_id, id_tag=stop.id_tag)[0] if stop.id_tag else None
+
+
+def _meant_by(station_id: int, stop: Stop) -> Transaction | None:
+    """Find the transaction a stop ends: by number, else the only open one that it can be."""
+    ours = Transaction.objects.select_for_update(of=("self",)).filter(connector__station_id=station_id)
+    numbered = ours.filter(pk=stop.transaction_id).select_related("connector").first() if stop.transaction_id else None
+    if numbered is not None:
+        return numbered
+    possible = ours.filter(stopped_at=None, started_at__lte=stop.at).select_related("connector")
+    if stop.meter_wh is not None:
+        possible = possible.filter(meter_start_wh__lte=stop.meter_wh)
+    if stop.id_tag:
+        same_badge = possible.filter(id_tag__iexact=stop.id_tag)
+        possible = same_badge if same_badge else possible
+    return possible[0] if len(possible) == 1 else None
+
+
+def _close(ended: Transaction, *, at: datetime, meter_wh: int | None, reason: str) -> None:
+    """Write the end of a transaction; what the meter cannot have counted is estimated from its samples and flagged."""
+    if meter_wh is None or meter_wh < ended.meter_start_wh:
+        highest = ended.meter_values.aggregate(highest=Max("energy_wh"))["highest"]
+        meter_wh = max(ended.meter_start_wh, highest or 0)
+        ended.flags = [*ended.flags, METER_FLAG] if METER_FLAG not in ended.flags else ended.flags
+    if at < ended.started_at:
+        at = ended.started_at
+        ended.flags = [*ended.flags, CLOCK_FLAG] if CLOCK_FLAG not in ended.flags else ended.flags
+    ended.stopped_at, ended.meter_stop_wh, ended.stop_reason = at, meter_wh, reason
+    ended.save()
+    if not Transaction.objects.filter(connector=ended.connector, stopped_at=None).exists():
+        note_idle(ended.connector)
+
+
+def _keep_stray(station_id: int, action: str, raw: dict[str, Any], reason: str) -> None:
+    """Keep a message that belongs nowhere, once."""
+    kept = StrayMessage.objects.filter(station_id=station_id, action=action, reason=reason[:200])
+    if not any(message.payload == raw for message in kept):
+        StrayMessage.objects.create(station_id=station_id, action=action, payload=raw, reason=reason[:200])
+
+
+@transaction.atomic
+def record_meter_values(*, station_id: int, values: MeterValues) -> Transaction | None:
+    """Keep samples; returns the transaction they belong to.
+
+    Samples of connector 0 measure the whole station: without a transaction they belong to no connector and are skipped.
+    """
+    ours = Transaction.objects.filter(connector__station_id=station_id).select_related("connector")
+    belonging = ours.filter(pk=values.transaction_id).first() if values.transaction_id else None
+    if belonging is None:
+        belonging = ours.filter(connector__number=values.connector, stopped_at=None).first()
+    if belonging is None and values.connector == 0:
+        return None
+    connector = belonging.connector if belonging is not None else connector_of(station_id, values.connector)
+    _keep_samples(connector, belonging, values.samples)
+    is_over = belonging is not None and belonging.stopped_at is not None
+    if values.samples and not is_over:
+        _note_live(connector, values.samples[-1])
+    ask_to_decide()
+    return belonging
+
+
+def _keep_samples(connector: Connector, belonging: Transaction | None, samples: tuple[Sample, ...]) -> None:
+    """Write one row a sample."""
+    MeterValue.objects.bulk_create(
+        MeterValue(
+            connector=connector, transaction=belonging, measured_at=sample.at, context=sample.context,
+            energy_wh=sample.energy_wh, power_w=sample.power_w,
+            current_l1_a=sample.currents_a[0], current_l2_a=sample.currents_a[1], current_l3_a=sample.currents_a[2],
+            voltage_l1_v=sample.voltages_v[0], voltage_l2_v=sample.voltages_v[1], voltage_l3_v=sample.voltages_v[2],
+            offered_a=sample.offered_a, soc_percent=sample.soc_percent,
+        )
+        for sample in samples
+    )
+
+
+def _note_live(connector: Connector, sample: Sample) -> None:
+    """Note the newest sample as what flows now. Its age is taken at receipt: station clocks differ by minutes."""
+    now = timezone.now()
+    if now - sample.at > LIVE_FOR or sample.context == "Transaction.End":
+        return
+    live: dict[str, Any] = {}
+    if sample.has_currents:
+        l1, l2, l3 = sample.currents_a
+        live.update(current_l1_a=l1, current_l2_a=l2, current_l3_a=l3, measured_at=now)
+    if sample.energy_wh is not None:
+        live["energy_wh"] = sample.energy_wh
+    if sample.power_w is not None:
+        live["power_w"] = sample.power_w
+    if live:
+        Connector.objects.filter(pk=connector.pk).update(**live)

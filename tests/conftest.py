@@ -1,0 +1,20 @@
+"""What all tests share: no broker, and settings as delivered."""
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _no_broker(settings):
+    """Let channel messages stay in the process, and wishes to decide go nowhere: unit tests have no Redis."""
+    from energy.apps import ask_for_decision
+    from stations.signals import decide_again
+
+    settings.EDITION, settings.ACCEPT_STATIONS = "unlimited", "pending"
+    settings.CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    }
+    decide_again.disconnect(dispatch_uid="energy.ask_for_decision")
+    yield
+    decide_again.connect(ask_for_decision, dispatch_uid="energy.ask_for_decision")

@@ -1,0 +1,307 @@
+"""A station's socket: what it says is answered, and nothing it says ends it."""
+
+import asyncio
+import base64
+import json
+
+import pytest
+from channels.db import database_sync_to_async
+from channels.testing import WebsocketCommunicator
+
+from accounts.secrets import keyed_hash
+from llm_site.asgi import application
+from stations.models import Connector, MeterValue, Station, StrayMessage, Transaction
+from stations.ocpp16 import sockets
+from stations.ocpp16.database import close_database
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+SUBPROTOCOL = ["ocpp1.6"]
+
+
+@pytest.fixture(autouse=True)
+def _closed_database():
+    yield
+    close_database()
+
+
+class Line:
+    """One end of a socket, as a station sees it."""
+
+    def __init__(self, path, *, subprotocols=SUBPROTOCOL, headers=()):
+        self.socket = WebsocketCommunicator(application, path, list(headers), subprotocols)
+        self.socket.scope["raw_path"] = path.encode()
+        self.socket.scope["extensions"] = {"websocket.http.response": {}}
+        self.number = 0
+
+    async def __aenter__(self):
+        is_connected, self.subprotocol = await self.socket.connect(timeout=5)
+        assert is_connected
+        return self
+
+    async def __aexit__(self, *error):
+        await self.socket.disconnect()
+
+    async def refusal(self):
+        await self.socket.send_input({"type": "websocket.connect"})
+        return (await self.socket.receive_output(timeout=5))["status"]
+
+    async def hear(self):
+        return json.loads(await self.socket.receive_from(timeout=5))
+
+    async def ask(self, action, **payload):
+        """Call and return the answer's payload; calls of the LLM in between are accepted."""
+        self.number += 1
+        await self.socket.send_to(json.dumps([2, str(self.number), action, payload]))
+        while True:
+            frame = await self.hear()
+            if frame[0] == 2:
+                await self.socket.send_to(json.dumps([3, frame[1], {"status": "Accepted"}]))
+            elif frame[1] == str(self.number):
+                return frame[2] if frame[0] == 3 else frame[2:4]
+
+    async def begin(self, **extra):
+        start = {"connectorId": 1, "idTag": "A1", "meterStart": 100, "timestamp": "2026-01-05T10:00:00Z", **extra}
+        return await self.ask("StartTransaction", **start)
+
+
+def basic(user, password):
+    return [(b"authorization", b"Basic " + base64.b64encode(f"{user}:{password}".encode()))]
+
+
+@database_sync_to_async
+def in_database(function):
+    return function()
+
+
+async def station_of(identity):
+    return await in_database(lambda: Station.objects.get(identity=identity))
+
+
+async def test_an_unknown_station_is_pending_until_it_is_approved():
+    async with Line("/ocpp/CP1") as line:
+        answer = await line.ask("BootNotification", chargePointVendor="Acme", chargePointModel="One")
+        assert answer["status"] == "Pending"
+        await in_database(lambda: Station.objects.update(state="configured"))
+        answer = await line.ask("BootNotification", chargePointVendor="Acme", chargePointModel="One")
+    assert (answer["status"], answer["interval"]) == ("Accepted", 60)
+    station = await station_of("CP1")
+    assert (station.vendor, station.model) == ("Acme", "One")
+
+
+async def test_with_automatic_acceptance_an_unknown_station_serves_at_once(settings):
+    settings.ACCEPT_STATIONS = "auto"
+    async with Line("/ocpp/CP1") as line:
+        answer = await line.ask("BootNotification", chargePointVendor="Acme", chargePointModel="One")
+    assert answer["status"] == "Accepted"
+
+
+async def test_unknown_stations_are_not_found_where_none_are_taken(settings):
+    settings.ACCEPT_STATIONS = "off"
+    assert await Line("/ocpp/CP1").refusal() == 404
+
+
+async def test_the_edition_has_an_end(settings):
+    settings.EDITION = "XEM510"
+    await in_database(lambda: [Station.objects.create(identity=f"X{n}", state="configured") for n in range(10)])
+    assert await Line("/ocpp/CP1").refusal() == 404
+    async with Line("/ocpp/X3"):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("path", "identity"),
+    [
+        ("/ocpp/CP1", "CP1"),
+        ("/ocpp/CP1/", "CP1"),
+        ("/ocpp/ws/1.6/CP1", "CP1"),
+        ("/ocpp/garage%2FCP1", "garage/CP1"),
+        ("/ocpp/Place%201", "Place 1"),
+        ("/ocpp/B%C3%B6rse", "Börse"),
+    ],
+)
+async def test_the_last_segment_is_the_identity_however_it_is_written(path, identity):
+    async with Line(path):
+        pass
+    assert (await station_of(identity)).identity == identity
+
+
+async def test_an_address_without_identity_is_not_found():
+    assert await Line("/ocpp/%20").refusal() == 404
+
+
+async def test_the_sub_protocol_is_agreed_and_its_absence_is_forgiven():
+    async with Line("/ocpp/CP1", subprotocols=["ocpp2.0.1", "ocpp1.6"]) as line:
+        assert line.subprotocol == "ocpp1.6"
+    async with Line("/ocpp/CP1", subprotocols=None) as line:
+        assert line.subprotocol is None
+
+
+async def test_a_sub_protocol_we_do_not_speak_is_refused_in_the_handshake():
+    assert await Line("/ocpp/CP1", subprotocols=["ocpp2.0.1"]).refusal() == 400
+
+
+async def test_a_station_with_a_password_must_offer_it():
+    await in_database(lambda: Station.objects.create(identity="CP1", password_hash=keyed_hash("s3cret")))
+    assert await Line("/ocpp/CP1").refusal() == 401
+    assert await Line("/ocpp/CP1", headers=basic("CP1", "wrong")).refusal() == 401
+    async with Line("/ocpp/CP1", headers=basic("CP1", "s3cret")):
+        pass
+
+
+async def test_a_frame_that_is_no_json_leaves_the_socket_open():
+    async with Line("/ocpp/CP1") as line:
+        await line.socket.send_to("this is not JSON")
+        assert "currentTime" in await line.ask("Heartbeat")
+
+
+async def test_a_binary_frame_leaves_the_socket_open():
+    async with Line("/ocpp/CP1") as line:
+        await line.socket.send_to(bytes_data=b"\xff\xfe\x00")
+        assert "currentTime" in await line.ask("Heartbeat")
+
+
+async def test_a_broken_call_gets_an_error_with_its_number():
+    async with Line("/ocpp/CP1") as line:
+        await line.socket.send_to('[2,"77","Heartbeat",[1]]')
+        assert (await line.hear())[:3] == [4, "77", "FormationViolation"]
+
+
+async def test_an_unknown_action_is_not_implemented():
+    async with Line("/ocpp/CP1") as line:
+        code, description = await line.ask("MakeCoffee")
+        assert code == "NotImplemented"
+        assert "MakeCoffee" in description
+        assert "currentTime" in await line.ask("Heartbeat")
+
+
+async def test_an_answer_to_nothing_is_ignored():
+    async with Line("/ocpp/CP1") as line:
+        await line.socket.send_to('[3,"never asked",{}]')
+        await line.socket.send_to('[4,"never asked","GenericError","",{}]')
+        assert "currentTime" in await line.ask("Heartbeat")
+
+
+async def test_a_session_is_kept_from_boot_to_stop(settings):
+    settings.ACCEPT_STATIONS = "auto"
+    async with Line("/ocpp/CP1") as line:
+        await line.ask("BootNotification", chargePointVendor="Acme", chargePointModel="One")
+        assert (await line.ask("Authorize", idTag="A1"))["idTagInfo"]["status"] == "Accepted"
+        number = (await line.begin())["transactionId"]
+        await line.ask("StatusNotification", connectorId=1, status="Charging", errorCode="NoError")
+        sampled = [{"value": "150"}, {"value": "9.5", "measurand": "Current.Import", "phase": "L1"}]
+        meter_value = [{"timestamp": "2026-01-05T10:01:00Z", "sampledValue": sampled}]
+        assert await line.ask("MeterValues", connectorId=1, transactionId=number, meterValue=meter_value) == {}
+        stopped = await line.ask(
+            "StopTransaction", transactionId=number, idTag="A1", meterStop=400, timestamp="2026-01-05T11:00:00Z"
+        )
+    assert stopped["idTagInfo"]["status"] == "Accepted"
+    transaction = await in_database(Transaction.objects.get)
+    assert (transaction.pk, transaction.energy_wh) == (number, 300)
+    assert (await in_database(MeterValue.objects.get)).transaction_id == number
+    assert (await in_database(Connector.objects.get)).status == "Charging"
+
+
+async def test_a_stop_for_an_unknown_transaction_is_answered_and_kept():
+    async with Line("/ocpp/CP1") as line:
+        assert await line.ask("StopTransaction", transactionId=99, meterStop=1, timestamp="2026-01-05T11:00:00Z") == {}
+        assert "currentTime" in await line.ask("Heartbeat")
+    assert (await in_database(StrayMessage.objects.get)).payload["transactionId"] == 99
+
+
+async def test_progress_reports_and_data_transfers_are_answered():
+    async with Line("/ocpp/CP1") as line:
+        assert await line.ask("FirmwareStatusNotification", status="Idle") == {}
+        assert await line.ask("DiagnosticsStatusNotification", status="Idle") == {}
+        assert await line.ask("DataTransfer", vendorId="acme") == {"status": "UnknownVendorId"}
+
+
+async def test_the_newest_socket_wins_and_the_older_one_s_end_touches_nothing_of_it():
+    old = await Line("/ocpp/CP1").__aenter__()
+    async with Line("/ocpp/CP1") as new:
+        assert (await old.socket.receive_output(timeout=5))["type"] == "websocket.close"
+        await old.socket.send_input({"type": "websocket.disconnect", "code": 1001})
+        await old.socket.wait(timeout=5)
+        assert (await station_of("CP1")).is_connected
+        assert "currentTime" in await new.ask("Heartbeat")
+    assert not (await station_of("CP1")).is_connected
+
+
+async def test_a_limit_goes_out_as_a_transaction_profile_and_its_acceptance_is_kept():
+    async with Line("/ocpp/CP1") as line:
+        number = (await line.begin())["transactionId"]
+        station, connector = await station_of("CP1"), await in_database(Connector.objects.get)
+        limit = [station.pk, connector.pk, 1, number, 13.4]
+        sockets.deliver({"type": "stations.limits", "limits": [limit]})
+        frame = await line.hear()
+        profile = frame[3]["csChargingProfiles"]
+        assert (frame[2], profile["chargingProfilePurpose"]) == ("SetChargingProfile", "TxProfile")
+        assert profile["transactionId"] == number
+        assert profile["chargingSchedule"]["chargingSchedulePeriod"] == [{"startPeriod": 0, "limit": 13.4}]
+        await line.socket.send_to(json.dumps([3, frame[1], {"status": "Accepted"}]))
+        assert await accepted_limit() == 13.4
+
+
+async def test_while_a_station_has_not_answered_only_the_newest_limit_waits():
+    async with Line("/ocpp/CP1") as line:
+        number = (await line.begin())["transactionId"]
+        station, connector = await station_of("CP1"), await in_database(Connector.objects.get)
+        sent = []
+        for limit_a in (16, 14, 12, 10):
+            limit = [station.pk, connector.pk, 1, number, limit_a]
+            sockets.deliver({"type": "stations.limits", "limits": [limit]})
+            await asyncio.sleep(0)
+        for _ in range(2):
+            frame = await line.hear()
+            sent.append(frame[3]["csChargingProfiles"]["chargingSchedule"]["chargingSchedulePeriod"][0]["limit"])
+            await line.socket.send_to(json.dumps([3, frame[1], {"status": "Accepted"}]))
+        assert sent == [16, 10]
+        assert await line.socket.receive_nothing()
+
+
+async def test_a_refused_limit_leaves_the_old_one_counted_and_says_so():
+    async with Line("/ocpp/CP1") as line:
+        number = (await line.begin())["transactionId"]
+        station, connector = await station_of("CP1"), await in_database(Connector.objects.get)
+        await in_database(lambda: Connector.objects.update(accepted_limit_a=16))
+        sockets.deliver({"type": "stations.limits", "limits": [[station.pk, connector.pk, 1, number, 8]]})
+        frame = await line.hear()
+        await line.socket.send_to(json.dumps([3, frame[1], {"status": "Rejected"}]))
+        while not (connector := await in_database(Connector.objects.get)).refusal:
+            await asyncio.sleep(0.01)
+    assert (connector.accepted_limit_a, connector.refusal) == (16, "Rejected")
+
+
+async def test_the_standing_fail_safe_profile_is_kept_once_every_connector_took_it():
+    async with Line("/ocpp/CP1") as line:
+        station = await station_of("CP1")
+        sockets.deliver({"type": "stations.standing", "standing": [[station.pk, [1, 2], 8.4]]})
+        for number in (1, 2):
+            frame = await line.hear()
+            assert frame[3]["connectorId"] == number
+            assert frame[3]["csChargingProfiles"]["chargingProfilePurpose"] == "TxDefaultProfile"
+            await line.socket.send_to(json.dumps([3, frame[1], {"status": "Accepted"}]))
+        while (station := await station_of("CP1")).standing_fail_safe_a is None:
+            await asyncio.sleep(0.01)
+    assert station.standing_fail_safe_a == 8.4
+
+
+async def test_a_refused_transaction_that_goes_on_is_stopped():
+    from badges.models import BadgeSettings
+
+    await in_database(lambda: BadgeSettings.objects.update_or_create(pk=1, defaults={"access_rule": "badge"}))
+    async with Line("/ocpp/CP1") as line:
+        answer = await line.begin()
+        assert answer["idTagInfo"]["status"] == "Invalid"
+        await line.socket.send_to(json.dumps([2, "mv", "MeterValues", {"connectorId": 1, "meterValue": [], "transactionId": answer["transactionId"]}]))
+        heard = [await line.hear(), await line.hear()]
+    assert ["RemoteStopTransaction", {"transactionId": answer["transactionId"]}] in [frame[2:] for frame in heard]
+
+
+async def accepted_limit():
+    """Wait until a limit is accepted, and return it."""
+    while True:
+        connector = await in_database(Connector.objects.get)
+        if connector.accepted_limit_a is not None:
+            return connector.accepted_limit_a
+        await asyncio.sleep(0.01)
