@@ -101,7 +101,7 @@ def _tell(
     due.sort(key=lambda entry: entry[0])
     if due:
         send_limits(
-            (places[key].station_id, key, places[key].number, places[key].transaction_id, limit_a)
+            (places[key].station_id, places[key].connector_id, places[key].number, places[key].transaction_id, limit_a)
             for _change, key, limit_a in due
         )
         _loop.told.update({key: (limit_a, places[key].transaction_id, now) for _change, key, limit_a in due})
@@ -145,7 +145,7 @@ def _keep_decision(controller: Controller, decision: Decision, places: dict[Hash
     Allocation.objects.bulk_create(
         (
             Allocation(
-                connector_id=key, decided_at=_moment(now), limit_a=limit_a, reason=code, reason_params=params
+                connector_id=places[key].connector_id, decided_at=_moment(now), limit_a=limit_a, reason=code, reason_params=params
             )
             for key, (limit_a, code, params) in changed.items()
         ),

@@ -25,6 +25,7 @@ class Place:
     """Where a connector's limit goes: whom to tell, under which transaction, and what it last took."""
 
     station_id: int
+    connector_id: int
     number: int
     transaction_id: int | None
     is_reachable: bool
@@ -68,7 +69,7 @@ def observe(
     for row in rows:
         station = row.station
         place = Place(
-            station_id=station.pk, number=row.number, transaction_id=row.open_id, is_reachable=station.is_connected,
+            station_id=station.pk, connector_id=row.pk, number=row.number, transaction_id=row.open_id, is_reachable=station.is_connected,
             is_charging=_wants_current(row.status, row.open_id, row.is_authorised), accepted_a=row.accepted_limit_a,
         )
         places[row.pk] = place

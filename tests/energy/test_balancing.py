@@ -1,0 +1,206 @@
+"""One turn of the loop, with a real meter on loopback and a real database."""
+
+import asyncio
+import threading
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from energy import balancing, reading
+from energy.models import Allocation, ControllerState, Installation, Meter, Reading
+from energy.upkeep import thin_readings
+from simulator import World
+from stations.models import Connector, Station, Transaction
+from stations.ocpp16 import commands
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def sent(monkeypatch):
+    """Collect what would go over the channel layer: (type, entries)."""
+    messages = []
+    monkeypatch.setattr(commands, "publish", lambda message, **_: messages.append(message))
+    return messages
+
+
+@pytest.fixture(autouse=True)
+def _fresh_loop(monkeypatch):
+    monkeypatch.setattr(balancing, "_loop", balancing.Loop())
+    monkeypatch.setattr(reading, "_open", reading._Open())
+    yield
+    if reading._open.meter is not None:
+        reading._open.meter.close()
+
+
+class Building:
+    """A simulated building whose meter is served by a thread of its own."""
+
+    def __init__(self, building_a):
+        self.world = World(building_a=building_a)
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever)
+
+    def run(self, coroutine):
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(10)
+
+    def __enter__(self):
+        self.thread.start()
+        self.meter = self.world.add_meter()
+        self.run(self.world.start())
+        return self
+
+    def __exit__(self, *error):
+        self.run(self.world.stop())
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join()
+        self.loop.close()
+
+
+def car(identity="CP1", **values):
+    station = Station.objects.create(
+        identity=identity, state="configured", socket_id="web/1", standing_fail_safe_a=32, **values
+    )
+    connector = Connector.objects.create(
+        station=station, number=1, status="Charging", current_l1_a=0, current_l2_a=0, current_l3_a=0,
+        measured_at=timezone.now(), accepted_limit_a=6,
+    )
+    Transaction.objects.create(connector=connector, id_tag="A1", meter_start_wh=0, started_at=timezone.now())
+    return connector
+
+
+def static(limit_a=20, **values):
+    Installation.objects.update_or_create(
+        pk=1, defaults={"mode": "static", "fuse_a": 63, "static_limit_a": limit_a, **values}
+    )
+
+
+def limits(sent):
+    return [entry for message in sent if message["type"] == "stations.limits" for entry in message["limits"]]
+
+
+def test_a_limit_is_sent_kept_with_its_reason_and_not_sent_again(sent):
+    connector = car()
+    static(20)
+    balancing.balance()
+    assert [(entry[1], entry[2], entry[4]) for entry in limits(sent)] == [(connector.pk, 1, 20)]
+    allocation = Allocation.objects.get()
+    assert (allocation.limit_a, bool(allocation.reason)) == (20, True)
+    balancing.balance()
+    assert len(limits(sent)) == 1
+    assert Allocation.objects.count() == 1
+
+
+def test_an_accepted_limit_is_not_sent_again_and_a_changed_one_is(sent):
+    connector = car()
+    static(20)
+    balancing.balance()
+    Connector.objects.update(accepted_limit_a=20)
+    balancing.balance()
+    static(10)
+    balancing.balance()
+    assert [entry[4] for entry in limits(sent)] == [20, 10]
+    assert [a.limit_a for a in Allocation.objects.filter(connector=connector).order_by("pk")] == [20, 10]
+
+
+def test_decreases_are_sent_before_increases(sent):
+    first, second = car("CP1"), car("CP2", priority=1)
+    static(38)
+    Connector.objects.filter(pk=first.pk).update(accepted_limit_a=6)
+    Connector.objects.filter(pk=second.pk).update(accepted_limit_a=32)
+    balancing.balance()
+    assert limits(sent)[0][1] == second.pk
+
+
+def test_a_station_that_is_away_is_told_nothing(sent):
+    car()
+    Station.objects.update(socket_id="")
+    static(20)
+    balancing.balance()
+    assert sent == []
+
+
+def test_the_standing_current_is_sent_until_it_is_held(sent):
+    connector = car()
+    static(20)
+    Station.objects.update(standing_fail_safe_a=None)
+    balancing.balance()
+    standing = [message["standing"] for message in sent if message["type"] == "stations.standing"]
+    assert standing == [[[connector.station_id, [1], 20]]]
+    Station.objects.update(standing_fail_safe_a=20)
+    sent.clear()
+    balancing.balance()
+    assert [message for message in sent if message["type"] == "stations.standing"] == []
+
+
+def test_a_tick_keeps_a_reading_of_grid_charging_and_limit(sent):
+    connector = car()
+    Connector.objects.filter(pk=connector.pk).update(current_l1_a=6, current_l2_a=6, current_l3_a=6)
+    Installation.objects.update_or_create(pk=1, defaults={"mode": "dynamic", "fuse_a": 63})
+    with Building((30.0, 20.0, 10.0)) as building:
+        Meter.objects.update_or_create(
+            pk=1, defaults={"model": "eastron_sdm630", "url": f"tcp://127.0.0.1:{building.meter.port}"}
+        )
+        balancing.balance(is_tick=True)
+        row = Reading.objects.get()
+        assert (row.grid_l1_a, row.grid_l2_a, row.grid_l3_a) == (30, 20, 10)
+        assert (row.charging_l1_a, row.charging_l2_a, row.charging_l3_a) == (6, 6, 6)
+        assert (row.limit_l1_a, row.limit_l3_a) == pytest.approx((26.4, 46.4))
+
+
+def test_a_dead_meter_is_noted_with_its_cause_and_forgotten_when_it_answers_again(sent):
+    Installation.objects.update_or_create(pk=1, defaults={"mode": "dynamic", "fuse_a": 63})
+    with Building((30.0, 20.0, 10.0)) as building:
+        Meter.objects.update_or_create(
+            pk=1, defaults={"model": "eastron_sdm630", "url": f"tcp://127.0.0.1:{building.meter.port}"}
+        )
+        building.run(building.meter.set_mode("off"))
+        balancing.balance(is_tick=True)
+        meter = Meter.objects.get()
+        assert meter.failing_since is not None
+        assert meter.last_error
+        assert Reading.objects.get().grid_l1_a is None
+        building.run(building.meter.set_mode("on"))
+        balancing.balance()
+        meter.refresh_from_db()
+        assert (meter.failing_since, meter.last_error) == (None, "")
+
+
+def test_without_a_usable_reading_a_dynamic_installation_gives_the_fail_safe_current(sent):
+    connector = car()
+    Installation.objects.update_or_create(pk=1, defaults={"mode": "dynamic", "fuse_a": 63, "fail_safe_a": 10})
+    decision = balancing.balance()
+    assert decision.allocations[connector.pk] == 10
+    assert decision.reasons[connector.pk].code == "meter_silent"
+
+
+def test_a_new_control_worker_goes_on_with_the_memory_of_the_last(sent, monkeypatch):
+    car()
+    static(20)
+    balancing.balance()
+    memory = ControllerState.objects.get().state
+    assert memory
+    monkeypatch.setattr(balancing, "_loop", balancing.Loop())
+    balancing.balance()
+    assert balancing._loop.controller.started_at == memory["started_at"]
+
+
+def test_a_longer_beat_lets_ticks_pass_but_no_event(sent):
+    static(20, timing={"beat_s": 5})
+    assert balancing.balance(is_tick=True) is not None
+    assert balancing.balance(is_tick=True) is None
+    assert balancing.balance(is_tick=False) is not None
+
+
+def test_old_readings_are_thinned_to_one_a_minute():
+    start = timezone.now().replace(second=0, microsecond=0) - timedelta(hours=3)
+    values = dict.fromkeys(
+        ["charging_l1_a", "charging_l2_a", "charging_l3_a", "limit_l1_a", "limit_l2_a", "limit_l3_a"], 0.0
+    )
+    Reading.objects.bulk_create(Reading(at=start + timedelta(seconds=s), state="x", **values) for s in range(180))
+    recent = timezone.now() - timedelta(minutes=5)
+    Reading.objects.bulk_create(Reading(at=recent + timedelta(seconds=s), state="x", **values) for s in range(60))
+    assert thin_readings() == 177
+    assert Reading.objects.filter(at__lt=recent).count() == 3
+    assert Reading.objects.filter(at__gte=recent).count() == 60
