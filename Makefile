@@ -4,7 +4,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 export LLM_PORT ?= 8000
 
-.PHONY: run demo test test-tools lint unit e2e browser bench-allocate bench-react format clean
+.PHONY: run demo test test-tools lint unit postgres e2e browser bench-allocate bench-react format clean
 
 run: $(VENV)/.installed
 	@exec $(PY) -m llm_site.up
@@ -22,7 +22,7 @@ $(VENV)/.installed-dev: requirements.txt requirements-dev.txt
 	@deploy/make-venv.sh $(VENV) requirements-dev.txt
 	@touch $(VENV)/.installed $@
 
-test: test-tools lint unit e2e browser
+test: test-tools lint unit postgres e2e browser
 
 test-tools: $(VENV)/.installed-dev
 	@deploy/install-test-tools.sh
@@ -36,6 +36,9 @@ lint: $(VENV)/.installed-dev
 
 unit: $(VENV)/.installed-dev
 	$(VENV)/bin/pytest --ignore=tests/e2e --ignore=tests/browser
+
+postgres: $(VENV)/.installed-dev
+	deploy/with-postgres.sh $(VENV)/bin/pytest tests/stations tests/llm_site tests/energy/test_balancing.py tests/energy/test_observing.py
 
 e2e: $(VENV)/.installed-dev
 	$(VENV)/bin/pytest tests/e2e

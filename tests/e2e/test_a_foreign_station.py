@@ -1,7 +1,12 @@
-"""A station that none of us wrote (the PyPI package `ocpp`, strict about schemas) lives a whole session."""
+"""Stations that none of us wrote, strict about schemas, live a whole session: PyPI's `ocpp` and npm's `ocpp-rpc`."""
 
 import asyncio
+import json
+import shutil
+import subprocess
 from datetime import UTC, datetime
+
+from pathlib import Path
 
 import pytest
 import websockets
@@ -11,6 +16,8 @@ from ocpp.v16.enums import Action, ChargePointErrorCode, ChargePointStatus, Char
 
 pytestmark = pytest.mark.e2e
 
+NODE = Path(__file__).parent / "node"
+STATIC_SITE = "installation: {mode: static, fuse_a: 63, static_limit_a: 20}\n"
 
 class Foreign(ChargePoint):
     """The package's station, with an answer to the profiles it is sent."""
@@ -65,7 +72,7 @@ async def live(station):
 
 
 async def test_it_completes_a_session_and_is_told_its_limits(product):
-    product.apply("installation: {mode: static, fuse_a: 63, static_limit_a: 20}\n")
+    product.apply(STATIC_SITE)
     async with websockets.connect(f"{product.url}/Foreign%2F1", subprotocols=["ocpp1.6"]) as socket:
         station = Foreign("Foreign/1", socket)
         listening = asyncio.create_task(station.start())
@@ -82,3 +89,19 @@ async def test_it_completes_a_session_and_is_told_its_limits(product):
     live_limits = [p for p in station.profiles if p["charging_profile_purpose"] == "TxProfile"]
     assert live_limits[-1]["transaction_id"] == number
     assert live_limits[-1]["charging_schedule"]["charging_schedule_period"][0]["limit"] == 20
+
+
+@pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed: its station was not tried")
+def test_a_station_of_another_language_completes_a_session_too(product):
+    product.apply(STATIC_SITE)
+    subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--silent"], cwd=NODE, check=True)
+    done = subprocess.run(
+        ["node", "station.mjs", product.url, "Node 1"], cwd=NODE, check=True, timeout=90, capture_output=True, text=True
+    )
+    told = json.loads(done.stdout)
+    assert ["TxProfile", 20] in told["limits"]
+    stored = product.query(
+        "SELECT meter_stop_wh - meter_start_wh, stop_reason FROM stations_transaction WHERE id = ?", told["transactionId"]
+    )
+    assert stored == [(1500, "EVDisconnected")]
+    assert product.query("SELECT identity FROM stations_station") == [("Node 1",)]
