@@ -1,3 +1,10 @@
 from django.urls import path
 
-urlpatterns: list = []
+from energy import views
+
+urlpatterns = [
+    path("", views.overview, name="overview"),
+    path("history/", views.history_table, name="history-table"),
+    path("live/overview", views.live_overview, name="live-overview"),
+    path("live/history", views.live_history, name="live-history"),
+]

@@ -1,6 +1,7 @@
 """Run the web process: Daphne on uvloop, prepared for storms of stations. `python -m llm_site.serve`."""
 
 import gc
+import logging
 import os
 
 import uvloop
@@ -59,6 +60,8 @@ def main() -> None:
         ping_timeout=PING_TIMEOUT_S,
         server_name="llm",
     ).run()
+    logging.shutdown()
+    os._exit(0)  # a page that is being sent would otherwise wait for the event loop that has just ended
 
 
 if __name__ == "__main__":

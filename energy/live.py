@@ -1,0 +1,113 @@
+"""The overview as server-sent events: one computation a second for all visitors of this process."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
+
+import orjson
+from channels.db import database_sync_to_async
+from channels.layers import get_channel_layer
+from django.template.loader import render_to_string
+from django.utils import timezone, translation
+
+from energy.dashboard import Overview, compute_overview
+
+GROUP = "dashboard"
+PERIOD_S = 1.0
+SILENCE_S = 15.0
+STREAM_LIFE_S = 600.0  # the browser comes back by itself, and its right to look is checked again
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """What makes the page of one visitor different from another's."""
+
+    language: str
+    host: str
+    is_secure: bool
+    is_signed_in: bool
+    may_approve: bool
+    may_configure: bool
+
+    @property
+    def ocpp_address(self) -> str:
+        """Give the address a station is to be set to, without its identity."""
+        return f"{'wss' if self.is_secure else 'ws'}://{self.host}/ocpp/"
+
+
+@dataclass(slots=True)
+class Frame:
+    """The overview of one second: computed once, rendered once for each kind of visitor."""
+
+    taken_at: float
+    overview: asyncio.Task[Overview]
+    html: dict[Viewer, str] = field(default_factory=dict)
+
+
+_newest: WeakKeyDictionary[asyncio.AbstractEventLoop, Frame] = WeakKeyDictionary()
+
+
+def newest_frame() -> Frame:
+    """Give the frame of this second, starting its computation where nobody has."""
+    loop = asyncio.get_running_loop()
+    frame = _newest.get(loop)
+    if frame is None or loop.time() - frame.taken_at >= PERIOD_S:
+        # A thread of its own: the one of the request that happens to come first would end with that request.
+        compute = database_sync_to_async(compute_overview, thread_sensitive=False)
+        frame = _newest[loop] = Frame(loop.time(), asyncio.create_task(compute(timezone.now())))
+    return frame
+
+
+def render(overview: Overview, viewer: Viewer) -> str:
+    """Render the fragment that the page itself contains."""
+    with translation.override(viewer.language), timezone.override(overview.time_zone):
+        return render_to_string("energy/_overview.html", {"overview": overview, "viewer": viewer, "is_update": True})
+
+
+async def overview_events(viewer: Viewer) -> AsyncIterator[bytes]:
+    """Stream `overview` (HTML) and `point` (JSON) at connect and after each change, at most once a second."""
+    loop = asyncio.get_running_loop()
+    ends_at = loop.time() + STREAM_LIFE_S
+    layer = get_channel_layer()
+    channel = await layer.new_channel()
+    changed = asyncio.Event()
+    listening = asyncio.create_task(_listen(channel, changed))
+    try:
+        await layer.group_add(GROUP, channel)
+        sent_point_at = None
+        while loop.time() < ends_at:
+            frame = newest_frame()
+            overview = await asyncio.shield(frame.overview)
+            if overview.is_restricted and not viewer.is_signed_in:
+                return
+            if viewer not in frame.html:
+                frame.html[viewer] = render(overview, viewer)
+            yield _event("overview", frame.html[viewer])
+            if overview.point and overview.point[0] != sent_point_at:
+                sent_point_at = overview.point[0]
+                yield _event("point", orjson.dumps(overview.point).decode())
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SILENCE_S):
+                    await changed.wait()
+            await asyncio.sleep(max(0.0, frame.taken_at + PERIOD_S - loop.time()))
+            changed.clear()
+    finally:
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+        await layer.group_discard(GROUP, channel)
+
+
+async def _listen(channel: str, changed: asyncio.Event) -> None:
+    """Note every message; a task of its own, because a cancelled `receive` gives up the channel."""
+    layer = get_channel_layer()
+    while True:
+        await layer.receive(channel)
+        changed.set()
+
+
+def _event(name: str, data: str) -> bytes:
+    """Write one event; every line of the data is a field of its own (HTML standard, server-sent events)."""
+    lines = "".join(f"data: {line}\n" for line in data.splitlines())
+    return f"event: {name}\n{lines}\n".encode()

@@ -1,0 +1,57 @@
+"""The sentences for the reasons of the kernel and the controller, in the visitor's language."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext_lazy
+
+from energy.allocation.model import ReasonCode
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
+
+SENTENCES: "Mapping[str, StrPromise]" = {
+    ReasonCode.LINE_FULL: ngettext_lazy(
+        "%(line)s fuse is full", "%(line)s fuse shared by %(shared_by)s", "shared_by"
+    ),
+    ReasonCode.CIRCUIT_FULL: ngettext_lazy(
+        "%(line)s of circuit %(circuit)s is full",
+        "%(line)s of circuit %(circuit)s shared by %(shared_by)s",
+        "shared_by",
+    ),
+    ReasonCode.STATIC_LIMIT: ngettext_lazy(
+        "all of the fixed current on %(line)s",
+        "fixed current on %(line)s shared by %(shared_by)s",
+        "shared_by",
+    ),
+    ReasonCode.STATION_MAXIMUM: gettext_lazy("station maximum"),
+    ReasonCode.CAR_TAKES_NO_MORE: gettext_lazy("car takes no more"),
+    ReasonCode.OPERATOR_PROFILE: gettext_lazy("operator allows %(cap_a)s A at most"),
+    ReasonCode.WAITING: gettext_lazy("waiting: %(ahead)s ahead"),
+    ReasonCode.RAMPING: gettext_lazy("rising soon to %(target_a)s A"),
+    ReasonCode.STARTING: gettext_lazy("starting up: waits until every station has reported"),
+    ReasonCode.METER_OLD: gettext_lazy("meter late: no increase"),
+    ReasonCode.METER_SILENT: gettext_lazy("fail-safe: meter silent"),
+    ReasonCode.NOT_CHARGING: gettext_lazy("not charging"),
+    ReasonCode.DISCONNECTED: gettext_lazy("not connected: %(reserved_a)s A kept for it"),
+    ReasonCode.FOLLOWING: gettext_lazy("was told less, still draws %(drawn_a)s A"),
+    ReasonCode.IGNORES_LIMIT: gettext_lazy("does not obey: draws %(drawn_a)s A"),
+}
+
+
+def explain(code: str, params: Mapping[str, Any]) -> str:
+    """Put a stored reason into words; empty for no reason, the bare code for one of another version."""
+    if code == ReasonCode.WAITING and not params.get("ahead"):
+        return _("waiting: next in turn")
+    if code not in SENTENCES:
+        return code
+    shown = {
+        name: number_format(value, decimal_pos=1) if isinstance(value, float) else value
+        for name, value in params.items()
+    }
+    try:
+        return SENTENCES[code] % shown
+    except KeyError:
+        return code

@@ -1,0 +1,121 @@
+"""A garage in the data folder of LLM_DATA_DIR, driven line by line from standard input by the browser tests."""
+
+import os
+import random
+import sys
+from datetime import datetime, timedelta
+from typing import Any
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "llm_site.settings")
+django.setup()
+
+from asgiref.sync import async_to_sync  # noqa: E402 (needs the apps loaded)
+from channels.layers import get_channel_layer  # noqa: E402
+from django.utils import timezone  # noqa: E402
+
+from accounts.models import AccessSettings, Role, User  # noqa: E402
+from badges.models import Badge, BadgeSettings  # noqa: E402
+from energy.models import Allocation, Installation, Meter, Reading  # noqa: E402
+from stations.models import Circuit, Connector, Station, StationState, Transaction  # noqa: E402
+
+# name, rotation, status, drawn on the station's phases, limit, reason with its figures, holder, minutes since, energy
+L1_FULL = ("line_full", {"line": "L1", "shared_by": 3})
+PLACES = [
+    ("Place 01", "L1L2L3", "Charging", (6.9, 6.9, 7.0), 7.0, L1_FULL, "Anna Weber", 94, 6420),
+    ("Place 02", "L2L3L1", "Charging", (7.0, 6.8, 6.9), 7.0, L1_FULL, "Fleet 2", 61, 4380),
+    ("Place 03", "L1", "Charging", (13.8, 0.0, 0.0), 14.0, L1_FULL, "Luc Martin", 38, 1960),
+    ("Place 04", "L3L1L2", "SuspendedEV", (0.0, 0.0, 0.0), 6.0, ("car_takes_no_more", {}), "Fleet 1", 412, 31870),
+    ("Place 05", "L1L2L3", "SuspendedEVSE", (0.0, 0.0, 0.0), 0.0, ("waiting", {"ahead": 0}), "Emma Petit", 6, 0),
+    ("Place 06", "L1L2L3", "Available", None, None, None, "", 0, 0),
+    ("Place 07", "L2", "Available", None, None, None, "", 0, 0),
+    ("Place 08", "L1L2L3", "Faulted", None, None, None, "", 0, 0),
+]
+
+
+def turn(at: datetime, building: list[float], charging: list[float], usable: float = 50.4) -> None:
+    """Write what one turn of the loop leaves: one reading."""
+    currents = {}
+    for line in range(3):
+        currents[f"grid_l{line + 1}_a"] = building[line] + charging[line]
+        currents[f"charging_l{line + 1}_a"] = charging[line]
+        currents[f"limit_l{line + 1}_a"] = max(0.0, usable - building[line])
+    Reading.objects.create(at=at, state="operational", **currents)
+
+
+def announce() -> None:
+    """Tell the pages that something changed."""
+    async_to_sync(get_channel_layer().group_send)("dashboard", {"type": "dashboard.changed"})
+
+
+def seed() -> None:
+    """Fill an empty database with a working garage and a quarter of an hour of readings."""
+    now = timezone.now()
+    dice = random.Random(7)
+    Installation.objects.update_or_create(
+        pk=1, defaults={"name": "Résidence du Parc", "fuse_a": 63, "measurement": "direct"}
+    )
+    Meter.objects.update_or_create(pk=1, defaults={"model": "eastron_sdm630", "url": "tcp://192.168.1.20:502"})
+    BadgeSettings.objects.update_or_create(pk=1, defaults={"access_rule": "badge"})
+    for name, role in (("admin", Role.ADMINISTRATOR), ("marie", Role.STANDARD)):
+        user = User(username=name, role=role, is_staff=role != Role.STANDARD, is_superuser=role == Role.ADMINISTRATOR)
+        user.set_password(os.environ["GARAGE_PASSWORD"])
+        user.save()
+    for number, place in enumerate(PLACES, start=1):
+        add_place(number, place, now)
+    building = [24.0, 19.5, 22.0]
+    for second in range(-880, 1):
+        bump = 9.0 if -520 < second < -300 else 0.0
+        building = [min(30.0, max(16.0, amps + dice.gauss(0, 0.25))) for amps in building]
+        seen = [amps + bump for amps in building]
+        wanted = [27.6, 13.8, 13.8] if second > -660 else [20.7, 6.9, 6.9]
+        turn(now + timedelta(seconds=second), seen, [min(wanted[line], 50.4 - seen[line]) for line in range(3)])
+
+
+def add_place(number: int, place: tuple[Any, ...], now: datetime) -> None:
+    """Set up one station, with its session where a car is plugged in."""
+    name, rotation, status, drawn, limit_a, why, holder, minutes, energy_wh = place
+    station = Station.objects.create(
+        identity=f"EV-{number:02}", name=name, state=StationState.CONFIGURED, phase_rotation=rotation,
+        socket_id="open", connected_at=now,
+    )
+    connector = Connector(
+        station=station, number=1, status=status, energy_wh=120_000 + energy_wh, measured_at=now
+    )
+    if drawn is not None:
+        connector.current_l1_a, connector.current_l2_a, connector.current_l3_a = drawn
+    connector.save()
+    if why is None:
+        return
+    badge = Badge.objects.create(id_tag=f"04A1{number:08X}", comment=holder)
+    Transaction.objects.create(
+        connector=connector, id_tag=badge.id_tag, badge=badge, meter_start_wh=120_000,
+        started_at=now - timedelta(minutes=minutes),
+    )
+    Allocation.objects.create(connector=connector, decided_at=now, limit_a=limit_a, reason=why[0], reason_params=why[1])
+
+
+def obey(command: str, words: list[str]) -> None:
+    """Carry out one line."""
+    match command:
+        case "seed":
+            seed()
+        case "turn":
+            building, charging = float(words[0]), float(words[1])
+            turn(timezone.now(), [building, building - 4.5, building - 2.0], [charging] * 3)
+        case "restricted" | "public":
+            AccessSettings.objects.update_or_create(pk=1, defaults={"dashboard_access": command})
+        case "clear":
+            for model in (Transaction, Allocation, Reading, Connector, Station, Badge, Circuit, User):
+                model.objects.all().delete()
+            for model in (Installation, Meter, BadgeSettings, AccessSettings):
+                model.objects.all().delete()
+    announce()
+
+
+if __name__ == "__main__":
+    for line in sys.stdin:
+        command, *words = line.split()
+        obey(command, words)
+        print("done", flush=True)

@@ -1,0 +1,173 @@
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+
+def sign_in(page, site, name="admin"):
+    page.goto(f"{site.url}/sign-in/")
+    page.get_by_label("User name").fill(name)
+    page.get_by_label("Password").fill(site.password)
+    page.locator("form.form button").click()
+    expect(page.locator("#curve")).to_have_class("card has-points")
+
+
+def grave_faults(page):
+    violations = Axe().run(page).response["violations"]
+    return [
+        (fault["id"], [node["html"] for node in fault["nodes"]])
+        for fault in violations
+        if fault["impact"] in ("serious", "critical")
+    ]
+
+
+def figures_of(page, line):
+    return page.locator(".lines > div").filter(has=page.locator("dt", has_text=line)).locator(".figures b")
+
+
+def test_a_new_turn_of_the_loop_appears_without_reloading(site, open_page):
+    page = open_page()
+    page.goto(site.url)
+    page.evaluate("window.stayed = true")
+    site.tell("turn 21.5 13.2")
+    expect(figures_of(page, "L1")).to_have_text(["21.5", "13.2"])
+    expect(page.locator(".legend .building dd")).to_have_text("21.5 A")
+    assert page.evaluate("window.stayed")
+
+
+def test_a_line_over_its_limit_says_so_in_words(site, open_page):
+    page = open_page()
+    page.goto(site.url)
+    site.tell("turn 38 27")
+    expect(page.locator(".lines > div.over")).to_have_count(3)
+    expect(page.locator(".lines .chip.fault").first).to_have_text("Over")
+
+
+def test_the_page_says_when_the_connection_is_lost_and_comes_back_by_itself(site, open_page):
+    page = open_page()
+    page.goto(site.url)
+    expect(page.locator("#curve")).to_have_class("card has-points")
+    site.stop_web()
+    expect(page.get_by_role("alert")).to_contain_text("Connection lost, figures from", timeout=20_000)
+    site.start_web()
+    expect(page.get_by_role("alert")).to_be_hidden(timeout=30_000)
+    site.tell("turn 17.5 11")
+    expect(figures_of(page, "L1")).to_have_text(["17.5", "11.0"])
+
+
+def test_a_visitor_sees_free_places_but_no_badge(site, open_page):
+    page = open_page()
+    page.goto(site.url)
+    expect(page.locator(".places")).to_contain_text("free places of 8")
+    expect(page.locator("table.sessions")).to_contain_text("Place 01")
+    site.tell("turn 21.5 13.2")
+    expect(figures_of(page, "L1")).to_have_text(["21.5", "13.2"])
+    assert "Anna Weber" not in page.content()
+    assert "04A1" not in page.content()
+
+
+def test_a_user_sees_whose_session_it_is(site, open_page):
+    page = open_page()
+    sign_in(page, site, "marie")
+    expect(page.get_by_role("row", name="Place 01")).to_contain_text("Anna Weber")
+
+
+def test_the_chosen_line_stays_chosen_while_the_page_lives(site, open_page):
+    page = open_page()
+    page.goto(site.url)
+    page.get_by_label("L2").check()
+    site.tell("turn 21.5 13.2")
+    expect(page.locator(".legend .building dd")).to_have_text("17.0 A")
+    expect(page.locator("[name=line]:checked")).to_have_value("1")
+
+
+def test_the_language_is_chosen_in_the_header_and_the_stream_speaks_it(site, open_page):
+    page = open_page()
+    page.goto(site.url)
+    page.get_by_role("button", name="DE, Deutsch").click()
+    expect(page.locator("html")).to_have_attribute("lang", "de")
+    site.tell("turn 21.5 13.2")
+    expect(figures_of(page, "L1")).to_have_text(["21,5", "13,2"])
+    expect(page.locator("#state")).to_contain_text("In Betrieb")
+
+
+def test_the_chosen_theme_is_remembered(site, open_page):
+    page = open_page(theme="light")
+    page.goto(site.url)
+    page.get_by_role("button", name="Dark theme").click()
+    page.reload()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    assert page.evaluate("getComputedStyle(document.documentElement).backgroundColor") == "rgb(15, 20, 25)"
+
+
+def test_a_restricted_dashboard_asks_for_a_sign_in_and_ends_a_visitors_stream(site, open_page):
+    page = open_page()
+    page.goto(site.url)
+    expect(page.locator("#curve")).to_have_class("card has-points")
+    site.tell("restricted")
+    expect(page.get_by_role("alert")).to_be_visible(timeout=20_000)
+    page.reload()
+    expect(page.get_by_label("User name")).to_be_visible()
+
+
+def test_an_empty_installation_says_what_to_do_next(empty_site, open_page):
+    page = open_page()
+    page.goto(empty_site.url)
+    expect(page.locator("#state")).to_contain_text("Not operational — not configured")
+    expect(page.locator("#overview")).to_contain_text("No station connected yet.")
+    assert grave_faults(page) == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 375])
+def test_the_overview_is_accessible_and_never_scrolls_sideways(site, open_page, theme, width):
+    page = open_page(width=width, theme=theme)
+    sign_in(page, site)
+    site.tell("turn 38 27")
+    expect(page.locator(".lines > div.over")).to_have_count(3)
+    assert grave_faults(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("path", ["/password/", "/history/"])
+def test_the_other_pages_are_accessible(site, open_page, theme, path):
+    page = open_page(width=375, theme=theme)
+    sign_in(page, site)
+    page.goto(site.url + path)
+    assert grave_faults(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= 375
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_sign_in_page_is_accessible(site, open_page, theme):
+    page = open_page(width=375, theme=theme)
+    page.goto(f"{site.url}/sign-in/")
+    assert grave_faults(page) == []
+
+
+def test_the_five_password_rules_are_ticked_as_one_types(site, open_page):
+    page = open_page()
+    sign_in(page, site)
+    page.goto(f"{site.url}/password/")
+    met = page.locator(".rules .met")
+    expect(met).to_have_count(0)
+    page.get_by_label("New password", exact=True).press_sequentially("Abc1")
+    expect(met).to_have_count(3)
+    page.get_by_label("New password", exact=True).press_sequentially("-öüé")
+    expect(met).to_have_count(5)
+    page.get_by_label("New password again").fill("Abc1-öüé")
+    expect(met).to_have_count(6)
+
+
+def test_nothing_is_loaded_from_another_host_and_no_script_fails(site, open_page):
+    page = open_page()
+    hosts, errors = set(), []
+    page.on("request", lambda request: hosts.add(request.url.split("/")[2]))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: message.type == "error" and errors.append(message.text))
+    page.goto(site.url)
+    expect(page.locator("#curve")).to_have_class("card has-points")
+    site.tell("turn 21.5 13.2")
+    expect(figures_of(page, "L1")).to_have_text(["21.5", "13.2"])
+    assert hosts == {site.url.removeprefix("http://")}
+    assert errors == []
