@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
+from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.decorators import sync_and_async_middleware
-from asgiref.sync import iscoroutinefunction, sync_to_async
 
 GetResponse = Callable[[HttpRequest], Any]
 

@@ -1,9 +1,9 @@
 """Sign-in, sign-out, and the password that must be changed."""
 
 from django.contrib.auth import views as auth_views
+from django.contrib.auth.forms import PasswordChangeForm
 from django.http import HttpResponse
 from django.urls import reverse_lazy
-from django.contrib.auth.forms import PasswordChangeForm
 
 
 class SignIn(auth_views.LoginView):

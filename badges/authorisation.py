@@ -15,7 +15,7 @@ def find_badge(id_tag: str) -> Badge | None:
 
 
 def decide(badge: Badge | None, *, rule: str, is_allowed_here: bool, today: date) -> str:
-    """Return the AuthorizationStatus: with free access anyone may charge, otherwise the badge must be good here today."""
+    """Return the AuthorizationStatus: with free access anyone may charge, else the badge must be good here today."""
     if rule == AccessRule.FREE:
         return ACCEPTED
     if badge is None or badge.type == BadgeType.PENDING:

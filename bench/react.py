@@ -1,8 +1,9 @@
 """Measure how fast the building is protected: `make bench-react`.
 
-Real processes, six simulated three-phase cars of 32 A that obey in 2 s, a meter over Modbus TCP, a fuse of 63 A derated
-to 50.4 A. The building steps from 10 to 35 A per line at a random moment of the beat, 50 times. Printed are the time from
-the step to the first and the last decrease on the stations' wires, and how long any line stayed above the derated fuse.
+Real processes, six simulated three-phase cars of 32 A that obey in 2 s, a meter over Modbus TCP, a fuse of 63 A
+derated to 50.4 A. The building steps from 10 to 35 A per line at a random moment of the beat, 50 times. Printed are the
+time from the step to the first and the last decrease on the stations' wires, and how long any line stayed above the
+derated fuse.
 """
 
 import argparse
@@ -127,7 +128,9 @@ def main() -> None:
     print(f"{'seconds, ' + str(options.steps) + ' steps':38} {'p50':>7} {'p99':>7} {'max':>7}   goal")
     for key, goal in (("first", "p99 ≤ 1.2"), ("last", "p99 ≤ 1.2"), ("over", "max ≤ 3.5")):
         values = found[key]
-        print(f"{names[key]:38} {percentile(values, 50):7.3f} {percentile(values, 99):7.3f} {max(values):7.3f}   {goal}")
+        print(
+            f"{names[key]:38} {percentile(values, 50):7.3f} {percentile(values, 99):7.3f} {max(values):7.3f}   {goal}"
+        )
 
 
 if __name__ == "__main__":

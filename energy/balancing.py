@@ -89,9 +89,7 @@ def _controller(installation: Installation, timing: Timing) -> Controller:
     return _loop.controller
 
 
-def _tell(
-    decision: Decision, places: dict[Hashable, Place], station_places: list[StationPlace], now: float
-) -> None:
+def _tell(decision: Decision, places: dict[Hashable, Place], station_places: list[StationPlace], now: float) -> None:
     """Send what changed, decreases first, then the standing currents that are not yet held."""
     due = [
         (limit_a - (places[key].accepted_a or 0.0), key, limit_a)
@@ -145,7 +143,11 @@ def _keep_decision(controller: Controller, decision: Decision, places: dict[Hash
     Allocation.objects.bulk_create(
         (
             Allocation(
-                connector_id=places[key].connector_id, decided_at=_moment(now), limit_a=limit_a, reason=code, reason_params=params
+                connector_id=places[key].connector_id,
+                decided_at=_moment(now),
+                limit_a=limit_a,
+                reason=code,
+                reason_params=params,
             )
             for key, (limit_a, code, params) in changed.items()
         ),
@@ -165,10 +167,17 @@ def _keep_reading(
     """Write what this tick saw."""
     grid_l1_a, grid_l2_a, grid_l3_a = grid or (None, None, None)
     Reading.objects.create(
-        at=_moment(now), state=decision.state,
-        grid_l1_a=grid_l1_a, grid_l2_a=grid_l2_a, grid_l3_a=grid_l3_a,
-        charging_l1_a=charging[0], charging_l2_a=charging[1], charging_l3_a=charging[2],
-        limit_l1_a=decision.limit[0], limit_l2_a=decision.limit[1], limit_l3_a=decision.limit[2],
+        at=_moment(now),
+        state=decision.state,
+        grid_l1_a=grid_l1_a,
+        grid_l2_a=grid_l2_a,
+        grid_l3_a=grid_l3_a,
+        charging_l1_a=charging[0],
+        charging_l2_a=charging[1],
+        charging_l3_a=charging[2],
+        limit_l1_a=decision.limit[0],
+        limit_l2_a=decision.limit[1],
+        limit_l3_a=decision.limit[2],
     )
 
 

@@ -469,6 +469,5 @@ def points_each_minute(since: datetime) -> list[tuple[datetime, PointRow]]:
     for point in points_since(since):
         newest[int((point[0] or 0) // 60)] = point[1:]
     return [
-        (datetime.fromtimestamp(minute * 60, tz=UTC), point)
-        for minute, point in sorted(newest.items(), reverse=True)
+        (datetime.fromtimestamp(minute * 60, tz=UTC), point) for minute, point in sorted(newest.items(), reverse=True)
     ]

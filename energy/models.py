@@ -46,7 +46,9 @@ class Installation(SingletonModel):
     )
     measurement = models.CharField(_("kind of measurement"), max_length=10, choices=Measurement, default="direct")
     ct_ratio_a = models.FloatField(
-        _("transformer primary (A)"), null=True, blank=True,
+        _("transformer primary (A)"),
+        null=True,
+        blank=True,
         validators=[MinValueValidator(75), MaxValueValidator(6000)],
     )
     timing = models.JSONField(_("times"), default=dict, blank=True)
@@ -71,7 +73,9 @@ class Installation(SingletonModel):
                 condition=Q(fail_safe_a=None) | Q(fail_safe_a=0) | Q(fail_safe_a__gte=MINIMUM_A),
                 name="installation_fail_safe_zero_or_enough",
             ),
-            models.CheckConstraint(condition=Q(measurement__in=Measurement.values), name="installation_measurement_known"),
+            models.CheckConstraint(
+                condition=Q(measurement__in=Measurement.values), name="installation_measurement_known"
+            ),
             models.CheckConstraint(
                 condition=~Q(measurement="direct") | Q(fuse_a=None) | Q(fuse_a__lte=63),
                 name="installation_direct_up_to_63_a",

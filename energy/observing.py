@@ -12,9 +12,7 @@ from stations.models import Circuit as CircuitRow
 from stations.models import Connector, ConnectorStatus, PhaseRotation, Station, StationState, Transaction
 
 STATIC_CIRCUIT = "static current"
-WANTS_CURRENT = frozenset(
-    {ConnectorStatus.CHARGING, ConnectorStatus.SUSPENDED_EV, ConnectorStatus.SUSPENDED_EVSE}
-)
+WANTS_CURRENT = frozenset({ConnectorStatus.CHARGING, ConnectorStatus.SUSPENDED_EV, ConnectorStatus.SUSPENDED_EVSE})
 CANNOT_CHARGE = frozenset(
     {ConnectorStatus.AVAILABLE, ConnectorStatus.FINISHING, ConnectorStatus.UNAVAILABLE, ConnectorStatus.FAULTED}
 )
@@ -69,16 +67,24 @@ def observe(
     for row in rows:
         station = row.station
         place = Place(
-            station_id=station.pk, connector_id=row.pk, number=row.number, transaction_id=row.open_id, is_reachable=station.is_connected,
-            is_charging=_wants_current(row.status, row.open_id, row.is_authorised), accepted_a=row.accepted_limit_a,
+            station_id=station.pk,
+            connector_id=row.pk,
+            number=row.number,
+            transaction_id=row.open_id,
+            is_reachable=station.is_connected,
+            is_charging=_wants_current(row.status, row.open_id, row.is_authorised),
+            accepted_a=row.accepted_limit_a,
         )
         places[row.pk] = place
         seen.append(_seen(row, place, installation, fail_safe_a(station, default)))
         by_station.setdefault(station.pk, (station, []))[1].append(row.number)
     station_places = [
         StationPlace(
-            station_id=station.pk, numbers=tuple(numbers), fail_safe_a=fail_safe_a(station, default),
-            standing_a=station.standing_fail_safe_a, is_reachable=station.is_connected,
+            station_id=station.pk,
+            numbers=tuple(numbers),
+            fail_safe_a=fail_safe_a(station, default),
+            standing_a=station.standing_fail_safe_a,
+            is_reachable=station.is_connected,
         )
         for station, numbers in by_station.values()
     ]

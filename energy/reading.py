@@ -64,7 +64,12 @@ def note_failure(meter: Meter, error: str) -> None:
 def _connected(installation: Installation, meter: Meter) -> ModbusMeter:
     """Return the open meter, opened anew where its settings changed."""
     settings = (
-        meter.model, meter.url, meter.unit, repr(meter.manual_map), installation.measurement, installation.ct_ratio_a
+        meter.model,
+        meter.url,
+        meter.unit,
+        repr(meter.manual_map),
+        installation.measurement,
+        installation.ct_ratio_a,
     )
     if _open.meter is None or settings != _open.settings:
         if _open.meter is not None:

@@ -13,9 +13,7 @@ if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
 
 SENTENCES: "Mapping[str, StrPromise]" = {
-    ReasonCode.LINE_FULL: ngettext_lazy(
-        "%(line)s fuse is full", "%(line)s fuse shared by %(shared_by)s", "shared_by"
-    ),
+    ReasonCode.LINE_FULL: ngettext_lazy("%(line)s fuse is full", "%(line)s fuse shared by %(shared_by)s", "shared_by"),
     ReasonCode.CIRCUIT_FULL: ngettext_lazy(
         "%(line)s of circuit %(circuit)s is full",
         "%(line)s of circuit %(circuit)s shared by %(shared_by)s",

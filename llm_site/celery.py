@@ -3,7 +3,6 @@
 import os
 
 from celery import Celery
-from celery.signals import worker_process_init
 from kombu import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "llm_site.settings")

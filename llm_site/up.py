@@ -43,7 +43,9 @@ def main() -> None:
 
 def _manage(*arguments: str, environment: dict[str, str]) -> None:
     """Run a command of manage.py; where it fails, it has said why."""
-    done = subprocess.run([sys.executable, "manage.py", *arguments], cwd=settings.BASE_DIR, env=environment, check=False)
+    done = subprocess.run(
+        [sys.executable, "manage.py", *arguments], cwd=settings.BASE_DIR, env=environment, check=False
+    )
     if done.returncode:
         sys.exit(done.returncode)
 

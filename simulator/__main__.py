@@ -55,7 +55,10 @@ async def run(options: argparse.Namespace) -> None:
     world = World(building_a=options.building, curve=LoadCurve(seed=options.seed) if is_demo else None)
     with _event_writer(options.events) as on_event:
         stations = garage(
-            options.stations, options.url, password=options.password, sample_interval_s=options.sample_interval,
+            options.stations,
+            options.url,
+            password=options.password,
+            sample_interval_s=options.sample_interval,
             on_event=on_event,
         )
         world.add(*stations)
@@ -66,8 +69,14 @@ async def run(options: argparse.Namespace) -> None:
             if options.control:
                 stack.callback((await serve_control(world, *options.control)).close)
             people = [
-                drive(number, station, badge=options.badge, seed=options.seed, arrivals_s=options.arrivals,
-                      returns=is_demo)
+                drive(
+                    number,
+                    station,
+                    badge=options.badge,
+                    seed=options.seed,
+                    arrivals_s=options.arrivals,
+                    returns=is_demo,
+                )
                 for number, station in enumerate(stations)
             ]
             watches = [watch_fuse(world, options.fuse)] if options.fuse else []

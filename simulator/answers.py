@@ -65,8 +65,10 @@ def _clear_charging_profile(station: Station, payload: Payload) -> Payload:
     if station.fault == "ignore":
         return {"status": "Accepted"}
     cleared = station.profiles.clear(
-        profile_id=payload.get("id"), connector_id=payload.get("connectorId"),
-        purpose=payload.get("chargingProfilePurpose"), stack_level=payload.get("stackLevel"),
+        profile_id=payload.get("id"),
+        connector_id=payload.get("connectorId"),
+        purpose=payload.get("chargingProfilePurpose"),
+        stack_level=payload.get("stackLevel"),
     )
     station.apply_profiles()
     return {"status": "Accepted" if cleared else "Unknown"}
@@ -82,9 +84,13 @@ def _get_composite_schedule(station: Station, payload: Payload) -> Payload:
     per_ampere = 1.0 if unit == "A" else VOLTAGE_V * len(station.lines)
     periods = station.profiles.composite(connector_id, now, duration_s, since, station.maximum_a)
     return {
-        "status": "Accepted", "connectorId": connector_id, "scheduleStart": format_time(now),
+        "status": "Accepted",
+        "connectorId": connector_id,
+        "scheduleStart": format_time(now),
         "chargingSchedule": {
-            "duration": duration_s, "chargingRateUnit": unit, "startSchedule": format_time(now),
+            "duration": duration_s,
+            "chargingRateUnit": unit,
+            "startSchedule": format_time(now),
             "chargingSchedulePeriod": [
                 {"startPeriod": round(period.start_s), "limit": round(period.limit_a * per_ampere, 1)}
                 for period in periods
@@ -97,8 +103,11 @@ def _remote_start(station: Station, payload: Payload) -> Payload:
     id_tag = payload["idTag"]
     wanted = payload.get("connectorId")
     free = [
-        connector for number, connector in station.connectors.items()
-        if wanted in (None, number) and connector.transaction is None and connector.is_operative
+        connector
+        for number, connector in station.connectors.items()
+        if wanted in (None, number)
+        and connector.transaction is None
+        and connector.is_operative
         and connector.reserved_for in (None, id_tag)
     ]
     if station.fault == "reject" or not free:
@@ -208,7 +217,9 @@ def _reserve_now(station: Station, payload: Payload) -> Payload:
     if not connector.is_operative:
         return {"status": "Unavailable"}
     if connector.status not in ("Available", "Reserved") or connector.reservation_id not in (
-            None, payload["reservationId"]):
+        None,
+        payload["reservationId"],
+    ):
         return {"status": "Occupied"}
     connector.reservation_id, connector.reserved_for = payload["reservationId"], payload["idTag"]
     station.after_answer(station.report_changes)

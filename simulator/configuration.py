@@ -7,7 +7,11 @@ from string import hexdigits
 from .model import Model
 
 MEASURANDS = (
-    "Current.Import", "Current.Offered", "Voltage", "Power.Active.Import", "Energy.Active.Import.Register",
+    "Current.Import",
+    "Current.Offered",
+    "Voltage",
+    "Power.Active.Import",
+    "Energy.Active.Import.Register",
 )
 
 

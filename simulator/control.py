@@ -123,7 +123,10 @@ async def _command_station(station: Station, verb: str, rest: Sequence[str]) -> 
 def status(world: World) -> dict[str, object]:
     """Tell everything about the world at this moment; currents in A."""
     return {
-        "at": world.clock(), "building_a": world.house_a(), "cars_a": world.cars_a(), "grid_a": world.grid_a(),
+        "at": world.clock(),
+        "building_a": world.house_a(),
+        "cars_a": world.cars_a(),
+        "grid_a": world.grid_a(),
         "meter": world.meter.mode if world.meter else None,
         "stations": {identity: _station_status(station) for identity, station in world.stations.items()},
     }
@@ -132,12 +135,17 @@ def status(world: World) -> dict[str, object]:
 def _station_status(station: Station) -> dict[str, object]:
     now = station.clock()
     return {
-        "online": station.is_online, "fault": station.fault, "profiles": len(station.profiles),
+        "online": station.is_online,
+        "fault": station.fault,
+        "profiles": len(station.profiles),
         "lines_a": station.lines_a(),
         "connectors": [
             {
-                "status": connector.status, "offered_a": connector.offered_a, "phases_a": connector.phases_a(now),
-                "car": connector.car is not None, "register_wh": round(connector.register_wh),
+                "status": connector.status,
+                "offered_a": connector.offered_a,
+                "phases_a": connector.phases_a(now),
+                "car": connector.car is not None,
+                "register_wh": round(connector.register_wh),
                 "transaction": connector.transaction.id if connector.transaction else None,
             }
             for connector in station.connectors.values()

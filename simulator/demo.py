@@ -38,14 +38,23 @@ SPOTS = (
 
 
 def garage(
-    count: int, url: str, *, password: str | None = None, sample_interval_s: float = 10.0,
+    count: int,
+    url: str,
+    *,
+    password: str | None = None,
+    sample_interval_s: float = 10.0,
     on_event: Callable[[Event], None] | None = None,
 ) -> list[Station]:
     """Make stations CP1, CP2, …; from the ninth on the wirings repeat."""
     return [
         Station(
-            f"CP{number + 1}", url, lines=SPOTS[number % len(SPOTS)].lines, maximum_a=32.0,
-            password=password, sample_interval_s=sample_interval_s, on_event=on_event,
+            f"CP{number + 1}",
+            url,
+            lines=SPOTS[number % len(SPOTS)].lines,
+            maximum_a=32.0,
+            password=password,
+            sample_interval_s=sample_interval_s,
+            on_event=on_event,
         )
         for number in range(count)
     ]
@@ -55,8 +64,12 @@ def car_for(number: int, chance: random.Random) -> Car:
     """Make the car that parks at the station of this number, counted from 0, its battery as empty as chance wants."""
     spot = SPOTS[number % len(SPOTS)]
     return Car(
-        phases=spot.phases, maximum_a=spot.car_maximum_a, wanted_wh=chance.uniform(3_000, 30_000),
-        follow_s=spot.follow_s, ramps=spot.ramps, share=spot.share,
+        phases=spot.phases,
+        maximum_a=spot.car_maximum_a,
+        wanted_wh=chance.uniform(3_000, 30_000),
+        follow_s=spot.follow_s,
+        ramps=spot.ramps,
+        share=spot.share,
     )
 
 

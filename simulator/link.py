@@ -46,11 +46,18 @@ class Link:
     """
 
     def __init__(
-        self, url: str, identity: str, *,
-        answer: Callable[[str, Payload], Payload], after_answer: Callable[[], None],
-        session: Callable[[], Awaitable[None]], lost: Callable[[], None],
+        self,
+        url: str,
+        identity: str,
+        *,
+        answer: Callable[[str, Payload], Payload],
+        after_answer: Callable[[], None],
+        session: Callable[[], Awaitable[None]],
+        lost: Callable[[], None],
         heard: Callable[[str, str, Payload], None],
-        password: str | None = None, timeout_s: float = 30.0, backoff_s: tuple[float, float] = (1.0, 10.0),
+        password: str | None = None,
+        timeout_s: float = 30.0,
+        backoff_s: tuple[float, float] = (1.0, 10.0),
     ) -> None:
         self.url = f"{url.rstrip('/')}/{quote(identity, safe='')}"
         self.identity = identity
@@ -109,8 +116,14 @@ class Link:
             await self._enabled.wait()
             try:
                 async with connect(
-                    self.url, subprotocols=[Subprotocol("ocpp1.6")], additional_headers=self._headers,
-                    compression=None, proxy=None, user_agent_header=None, ping_interval=30, close_timeout=2,
+                    self.url,
+                    subprotocols=[Subprotocol("ocpp1.6")],
+                    additional_headers=self._headers,
+                    compression=None,
+                    proxy=None,
+                    user_agent_header=None,
+                    ping_interval=30,
+                    close_timeout=2,
                 ) as socket:
                     log.info("%s connected", self.identity)
                     failures = 0
@@ -177,9 +190,7 @@ class Link:
             self._heard("in", f"{action}Response", result)
         future.set_result(result)
 
-    async def _answer_calls(
-        self, socket: ClientConnection, calls: "asyncio.Queue[tuple[str, str, Payload]]"
-    ) -> None:
+    async def _answer_calls(self, socket: ClientConnection, calls: "asyncio.Queue[tuple[str, str, Payload]]") -> None:
         """Answer inbound CALLs one after the other, in their order."""
         while True:
             message_id, action, payload = await calls.get()

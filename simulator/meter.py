@@ -35,7 +35,11 @@ class Meter:
     """
 
     def __init__(
-        self, read_a: Callable[[], tuple[float, float, float]], *, host: str = "127.0.0.1", port: int = 0,
+        self,
+        read_a: Callable[[], tuple[float, float, float]],
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
         slow_s: float = 2.0,
     ) -> None:
         self.host = host
@@ -85,7 +89,12 @@ class Meter:
         return SimDevice(UNIT_ID, simdata=(bits, list(bits), holding, inputs), action=self._before_read)
 
     async def _before_read(
-        self, function: int, _start: int, address: int, count: int, registers: list[int],
+        self,
+        function: int,
+        _start: int,
+        address: int,
+        count: int,
+        registers: list[int],
         _written: list[int] | list[bool] | None,
     ) -> ExcCodes | None:
         """Put the values of this moment into the registers about to be read."""

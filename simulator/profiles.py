@@ -103,7 +103,8 @@ def read_profile(payload: Mapping[str, Any], *, now: float) -> Profile:
             periods=periods,
             installed_at=now,
             recurrence_s=RECURRENCE_S[payload.get("recurrencyKind", "Daily")]
-            if payload["chargingProfileKind"] == "Recurring" else None,
+            if payload["chargingProfileKind"] == "Recurring"
+            else None,
             start_at=_time(schedule, "startSchedule"),
             duration_s=float(schedule["duration"]) if "duration" in schedule else None,
             valid_from=-math.inf if (since := _time(payload, "validFrom")) is None else since,
@@ -167,21 +168,30 @@ class ProfileStore:
         """Keep a profile in place of one of the same id, or of the same purpose, level and connector (§5.16)."""
         slot = (connector_id, profile.purpose, profile.stack_level)
         self._installed = [
-            (where, other) for where, other in self._installed
+            (where, other)
+            for where, other in self._installed
             if other.id != profile.id and (where, other.purpose, other.stack_level) != slot
         ]
         self._installed.append((connector_id, profile))
 
     def clear(
-        self, *, profile_id: int | None = None, connector_id: int | None = None,
-        purpose: str | None = None, stack_level: int | None = None,
+        self,
+        *,
+        profile_id: int | None = None,
+        connector_id: int | None = None,
+        purpose: str | None = None,
+        stack_level: int | None = None,
     ) -> int:
         """Drop the profile with this id or, without an id, all that match; return how many went (§5.5)."""
+
         def goes(where: int, profile: Profile) -> bool:
             if profile_id is not None:
                 return profile.id == profile_id
-            return (connector_id in (None, where) and purpose in (None, profile.purpose)
-                    and stack_level in (None, profile.stack_level))
+            return (
+                connector_id in (None, where)
+                and purpose in (None, profile.purpose)
+                and stack_level in (None, profile.stack_level)
+            )
 
         before = len(self._installed)
         self._installed = [(where, profile) for where, profile in self._installed if not goes(where, profile)]

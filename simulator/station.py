@@ -31,10 +31,21 @@ class Station:
     """
 
     def __init__(
-        self, identity: str, url: str, *, model: Model | None = None, connectors: int = 1,
-        lines: tuple[int, ...] = (0, 1, 2), maximum_a: float = 32.0, password: str | None = None,
-        sample_interval_s: float = 10.0, tick_s: float = 0.5, boot_retry_s: float = 10.0, call_timeout_s: float = 30.0,
-        backoff_s: tuple[float, float] = (1.0, 10.0), on_event: Callable[[Event], None] | None = None,
+        self,
+        identity: str,
+        url: str,
+        *,
+        model: Model | None = None,
+        connectors: int = 1,
+        lines: tuple[int, ...] = (0, 1, 2),
+        maximum_a: float = 32.0,
+        password: str | None = None,
+        sample_interval_s: float = 10.0,
+        tick_s: float = 0.5,
+        boot_retry_s: float = 10.0,
+        call_timeout_s: float = 30.0,
+        backoff_s: tuple[float, float] = (1.0, 10.0),
+        on_event: Callable[[Event], None] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.identity = identity
@@ -51,11 +62,19 @@ class Station:
             for number in range(1, connectors + 1)
         }
         self.configuration = station_configuration(
-            model, connectors=connectors, lines=lines, sample_interval_s=sample_interval_s)
+            model, connectors=connectors, lines=lines, sample_interval_s=sample_interval_s
+        )
         self._link = Link(
-            url, identity, answer=lambda action, payload: answer(self, action, payload),
-            after_answer=self._follow_up, session=self._hold_session, lost=self._lose_link, heard=self._hear,
-            password=password, timeout_s=call_timeout_s, backoff_s=backoff_s,
+            url,
+            identity,
+            answer=lambda action, payload: answer(self, action, payload),
+            after_answer=self._follow_up,
+            session=self._hold_session,
+            lost=self._lose_link,
+            heard=self._hear,
+            password=password,
+            timeout_s=call_timeout_s,
+            backoff_s=backoff_s,
         )
         self._outbox = Outbox(self._link, self.configuration)
         self._on_event = on_event
@@ -146,6 +165,7 @@ class Station:
 
     def present_badge(self, id_tag: str, *, connector_id: int = 1) -> None:
         """Hold a badge to the reader: start the transaction if it is authorised; a station that is off does nothing."""
+
         async def begin() -> None:
             if await self._is_authorized(id_tag):
                 self.start_transaction(connector_id, id_tag)
@@ -195,7 +215,9 @@ class Station:
         now = self.clock()
         transaction = Transaction(connector_id, id_tag, now, int(connector.register_wh))
         start: Payload = {
-            "connectorId": connector_id, "idTag": id_tag, "meterStart": transaction.meter_start_wh,
+            "connectorId": connector_id,
+            "idTag": id_tag,
+            "meterStart": transaction.meter_start_wh,
             "timestamp": format_time(now),
         }
         if connector.reservation_id is not None:
@@ -203,8 +225,9 @@ class Station:
         connector.transaction = transaction
         connector.reservation_id = connector.reserved_for = connector.remote_id_tag = None
         connector.next_sample_at = now + self._sample_interval_s()
-        self._outbox.put(Message(
-            "StartTransaction", lambda: start, lambda reply: self._follow_start(transaction, reply)))
+        self._outbox.put(
+            Message("StartTransaction", lambda: start, lambda reply: self._follow_start(transaction, reply))
+        )
         self.apply_profiles()
         self._queue_sample(connector, transaction, "Transaction.Begin")
 
@@ -230,8 +253,11 @@ class Station:
         if transaction.samples:
             stop["transactionData"] = transaction.samples
         # A station that never got a transactionId has nothing better to send than -1.
-        self._outbox.put(Message(
-            "StopTransaction", lambda: stop | {"transactionId": -1 if transaction.id is None else transaction.id}))
+        self._outbox.put(
+            Message(
+                "StopTransaction", lambda: stop | {"transactionId": -1 if transaction.id is None else transaction.id}
+            )
+        )
         connector.transaction = None
         connector.has_finished = True
         connector.next_sample_at = math.inf
@@ -288,7 +314,9 @@ class Station:
     def _offer(self, connector: Connector, at: float) -> None:
         transaction = connector.transaction
         limits = self.profiles.limits(
-            connector.number, at, transaction.started_at if transaction else None,
+            connector.number,
+            at,
+            transaction.started_at if transaction else None,
             ignore_new_default=self.model.default_needs_new_transaction,
         )
         if limits.station_a is not None:  # one limit for the station, shared by those who charge (§3.13.1)
@@ -336,8 +364,10 @@ class Station:
 
     def _boot_payload(self) -> Payload:
         return {
-            "chargePointVendor": self.model.vendor, "chargePointModel": self.model.name,
-            "chargePointSerialNumber": self.identity[:25], "firmwareVersion": "1.0",
+            "chargePointVendor": self.model.vendor,
+            "chargePointModel": self.model.name,
+            "chargePointSerialNumber": self.identity[:25],
+            "firmwareVersion": "1.0",
         }
 
     def _status_payload(self, number: int) -> Payload:
@@ -347,7 +377,10 @@ class Station:
             connector = self.connectors[number]
             status = connector.reported_status = connector.status
         return {
-            "connectorId": number, "errorCode": "NoError", "status": status, "timestamp": format_time(self.clock()),
+            "connectorId": number,
+            "errorCode": "NoError",
+            "status": status,
+            "timestamp": format_time(self.clock()),
         }
 
     def report_changes(self) -> None:

@@ -42,7 +42,10 @@ class World:
     """A building with its stations and its meter, started and stopped as one (`async with World(...)`)."""
 
     def __init__(
-        self, *, building_a: Lines = (0.0, 0.0, 0.0), curve: LoadCurve | None = None,
+        self,
+        *,
+        building_a: Lines = (0.0, 0.0, 0.0),
+        curve: LoadCurve | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.building_a = building_a

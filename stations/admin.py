@@ -44,7 +44,15 @@ class StationAdmin(ModelAdmin):  # type: ignore[misc]
     filter_horizontal = ["badges"]
     inlines = [ConnectorInline]
     actions = ["approve"]
-    readonly_fields = ["ip_address", "vendor", "model", "serial_number", "firmware_version", "connected_at", "last_seen_at"]
+    readonly_fields = [
+        "ip_address",
+        "vendor",
+        "model",
+        "serial_number",
+        "firmware_version",
+        "connected_at",
+        "last_seen_at",
+    ]
     exclude = ["cpo_server", "cpo_identity", "is_cpo_enabled"]
 
     @admin.action(description=_("Take into service"))

@@ -111,7 +111,10 @@ class Station(models.Model):
         _("maximum current per phase (A)"), default=32, validators=[MinValueValidator(MINIMUM_A), MaxValueValidator(80)]
     )
     fail_safe_a = models.FloatField(
-        _("fail-safe current (A)"), null=True, blank=True, validators=[MinValueValidator(0)],
+        _("fail-safe current (A)"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0)],
         help_text=_("Empty: computed from the installation."),
     )
     circuit = models.ForeignKey(Circuit, models.PROTECT, null=True, blank=True, related_name="stations")

@@ -1,4 +1,4 @@
-"""Writes on stations and their connectors: connecting, booting, state, limits. Transactions are in `transactions.py`."""
+"""Writes on stations and their connectors: connecting, booting, state, limits. `transactions.py` has the rest."""
 
 from django.conf import settings
 from django.db import transaction
@@ -45,7 +45,9 @@ def _take_in(identity: str) -> Station:
     if settings.ACCEPT_STATIONS == "off":
         raise StationRefused(404, f"{identity} is unknown, and new stations are not accepted (LLM_ACCEPT_STATIONS)")
     if room_for_stations() == 0:
-        raise StationRefused(404, f"{identity} is unknown, and edition {settings.EDITION} has no room for more stations")
+        raise StationRefused(
+            404, f"{identity} is unknown, and edition {settings.EDITION} has no room for more stations"
+        )
     station = Station.objects.create(identity=identity)
     Connector.objects.create(station=station, number=1)
     return station
@@ -88,7 +90,7 @@ def boot_station(*, station_id: int, boot: Boot) -> str:
 
 @transaction.atomic
 def approve_stations(*, station_ids: list[int]) -> int:
-    """Take stations into service; returns how many were not. Raises EditionFull, and changes none, without room for all."""
+    """Take stations into service; returns how many were not. Raises EditionFull, changing none, without room for all."""
     new = Station.objects.filter(pk__in=station_ids).exclude(state=StationState.CONFIGURED)
     wanted, room = new.count(), room_for_stations()
     if room is not None and wanted > room:
@@ -108,7 +110,7 @@ def connector_of(station_id: int, number: int) -> Connector:
 
 @transaction.atomic
 def record_status(*, station_id: int, status: Status) -> None:
-    """Keep a connector's state; a report on connector 0 speaks of the station and changes no connector but for faults."""
+    """Keep a connector's state; a report on connector 0 speaks of the station and changes no connector."""
     if status.connector == 0:
         return
     connector = connector_of(station_id, status.connector)

@@ -30,8 +30,14 @@ def start_transaction(*, station_id: int, start: Start, raw: dict[str, Any]) -> 
     if repeated is not None:
         return repeated, status
     begun = Transaction(
-        connector=connector, id_tag=start.id_tag, badge=badge, is_authorised=status == ACCEPTED,
-        meter_start_wh=start.meter_wh, started_at=start.at, flags=list(start.flags), raw_start=raw,
+        connector=connector,
+        id_tag=start.id_tag,
+        badge=badge,
+        is_authorised=status == ACCEPTED,
+        meter_start_wh=start.meter_wh,
+        started_at=start.at,
+        flags=list(start.flags),
+        raw_start=raw,
     )
     running = Transaction.objects.select_for_update().filter(connector=connector, stopped_at=None).first()
     if running is not None and running.started_at > start.at:
@@ -139,11 +145,20 @@ def _keep_samples(connector: Connector, belonging: Transaction | None, samples: 
     """Write one row a sample."""
     MeterValue.objects.bulk_create(
         MeterValue(
-            connector=connector, transaction=belonging, measured_at=sample.at, context=sample.context,
-            energy_wh=sample.energy_wh, power_w=sample.power_w,
-            current_l1_a=sample.currents_a[0], current_l2_a=sample.currents_a[1], current_l3_a=sample.currents_a[2],
-            voltage_l1_v=sample.voltages_v[0], voltage_l2_v=sample.voltages_v[1], voltage_l3_v=sample.voltages_v[2],
-            offered_a=sample.offered_a, soc_percent=sample.soc_percent,
+            connector=connector,
+            transaction=belonging,
+            measured_at=sample.at,
+            context=sample.context,
+            energy_wh=sample.energy_wh,
+            power_w=sample.power_w,
+            current_l1_a=sample.currents_a[0],
+            current_l2_a=sample.currents_a[1],
+            current_l3_a=sample.currents_a[2],
+            voltage_l1_v=sample.voltages_v[0],
+            voltage_l2_v=sample.voltages_v[1],
+            voltage_l3_v=sample.voltages_v[2],
+            offered_a=sample.offered_a,
+            soc_percent=sample.soc_percent,
         )
         for sample in samples
     )

@@ -22,7 +22,7 @@ class MeterMapError(MeterError):
     """A register map breaks the rules; the message names the key."""
 
 
-class MeterUnreachable(MeterError):  # noqa: N818 - names what the meter is
+class MeterUnreachable(MeterError):
     """No connection, no answer in time, or an answer that is none."""
 
 
@@ -30,7 +30,7 @@ class MeterRefused(MeterUnreachable):
     """The meter answered a request with a Modbus exception; the connection stands."""
 
 
-class MeterImplausible(MeterError):  # noqa: N818 - names what the reading is
+class MeterImplausible(MeterError):
     """A current that cannot be: not a number, marked as not measured, negative where the meter has no sign, or huge."""
 
 

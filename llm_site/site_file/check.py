@@ -129,9 +129,7 @@ def _check_currents(document: Document, result: Site) -> None:
     for identity in document.lists.get("stations", {}):
         entry = result.lists["stations"][identity]
         if entry["max_current_a"] < entry["min_current_a"]:
-            message = (
-                f"expected the minimum ({entry['min_current_a']:g} A) or more, came {entry['max_current_a']:g}"
-            )
+            message = f"expected the minimum ({entry['min_current_a']:g} A) or more, came {entry['max_current_a']:g}"
             keys = ("max_current_a", "min_current_a")
             _report_first(document, message, *(("stations", identity, key) for key in keys))
 

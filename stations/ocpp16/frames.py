@@ -73,7 +73,7 @@ def parse(text: str | bytes) -> Call | CallResult | CallError:
     if kind == CALL_RESULT:
         return CallResult(message_id, _mapping(frame, 2, message_id))
     if kind == CALL_ERROR:
-        code, description = (str(part) for part in (frame[2:4] + ["", ""])[:2])
+        code, description = (str(part) for part in [*frame[2:4], "", ""][:2])
         return CallError(message_id, code, description)
     raise UnreadableFrame(f"unknown message type {kind!r}", message_id)
 

@@ -67,9 +67,7 @@ def test_the_user_name_stays_after_a_wrong_password(first_user):
 
 
 def test_sign_in_goes_on_to_where_one_was_going(first_user):
-    answer = first_user.post(
-        "/sign-in/", {"username": FIRST_USERNAME, "password": FIRST_PASSWORD, "next": "/history/"}
-    )
+    answer = first_user.post("/sign-in/", {"username": FIRST_USERNAME, "password": FIRST_PASSWORD, "next": "/history/"})
     assert answer.url == "/history/"
 
 

@@ -77,12 +77,14 @@ def add_place(number: int, place: tuple[Any, ...], now: datetime) -> None:
     """Set up one station, with its session where a car is plugged in."""
     name, rotation, status, drawn, limit_a, why, holder, minutes, energy_wh = place
     station = Station.objects.create(
-        identity=f"EV-{number:02}", name=name, state=StationState.CONFIGURED, phase_rotation=rotation,
-        socket_id="open", connected_at=now,
+        identity=f"EV-{number:02}",
+        name=name,
+        state=StationState.CONFIGURED,
+        phase_rotation=rotation,
+        socket_id="open",
+        connected_at=now,
     )
-    connector = Connector(
-        station=station, number=1, status=status, energy_wh=120_000 + energy_wh, measured_at=now
-    )
+    connector = Connector(station=station, number=1, status=status, energy_wh=120_000 + energy_wh, measured_at=now)
     if drawn is not None:
         connector.current_l1_a, connector.current_l2_a, connector.current_l3_a = drawn
     connector.save()
@@ -90,7 +92,10 @@ def add_place(number: int, place: tuple[Any, ...], now: datetime) -> None:
         return
     badge = Badge.objects.create(id_tag=f"04A1{number:08X}", comment=holder)
     Transaction.objects.create(
-        connector=connector, id_tag=badge.id_tag, badge=badge, meter_start_wh=120_000,
+        connector=connector,
+        id_tag=badge.id_tag,
+        badge=badge,
+        meter_start_wh=120_000,
         started_at=now - timedelta(minutes=minutes),
     )
     Allocation.objects.create(connector=connector, decided_at=now, limit_a=limit_a, reason=why[0], reason_params=why[1])

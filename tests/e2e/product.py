@@ -6,7 +6,6 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -18,7 +17,13 @@ import psutil
 ROOT = Path(__file__).resolve().parents[2]
 READY_WITHIN_S = 90
 T = TypeVar("T")
-PROGRAMS = {"web": "llm_site.serve", "control": "-Q control", "worker": "-Q default", "beat": "beat -S", "redis": "redis"}
+PROGRAMS = {
+    "web": "llm_site.serve",
+    "control": "-Q control",
+    "worker": "-Q default",
+    "beat": "beat -S",
+    "redis": "redis",
+}
 
 
 def free_port() -> int:
@@ -101,5 +106,6 @@ class Product:
     def logs(self) -> str:
         """Return the end of each log."""
         return "\n".join(
-            f"== {path.name}\n{path.read_text(errors='replace')[-3000:]}" for path in (self.folder / "log").glob("*.log")
+            f"== {path.name}\n{path.read_text(errors='replace')[-3000:]}"
+            for path in (self.folder / "log").glob("*.log")
         )

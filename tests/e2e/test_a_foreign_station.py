@@ -5,7 +5,6 @@ import json
 import shutil
 import subprocess
 from datetime import UTC, datetime
-
 from pathlib import Path
 
 import pytest
@@ -19,13 +18,14 @@ pytestmark = pytest.mark.e2e
 NODE = Path(__file__).parent / "node"
 STATIC_SITE = "installation: {mode: static, fuse_a: 63, static_limit_a: 20}\n"
 
+
 class Foreign(ChargePoint):
     """The package's station, with an answer to the profiles it is sent."""
 
     profiles = ()
 
     @on(Action.set_charging_profile)
-    def take_profile(self, connector_id, cs_charging_profiles, **_rest):
+    def take_profile(self, cs_charging_profiles, **_rest):
         self.profiles = (*self.profiles, cs_charging_profiles)
         return call_result.SetChargingProfile(status=ChargingProfileStatus.accepted)
 
@@ -41,7 +41,8 @@ def now():
 def meter_value(energy_wh, current_a):
     sampled = [{"value": str(energy_wh), "measurand": "Energy.Active.Import.Register", "unit": "Wh"}]
     sampled += [
-        {"value": str(current_a), "measurand": "Current.Import", "phase": phase, "unit": "A"} for phase in ("L1", "L2", "L3")
+        {"value": str(current_a), "measurand": "Current.Import", "phase": phase, "unit": "A"}
+        for phase in ("L1", "L2", "L3")
     ]
     return [{"timestamp": now(), "sampledValue": sampled}]
 
@@ -101,7 +102,8 @@ def test_a_station_of_another_language_completes_a_session_too(product):
     told = json.loads(done.stdout)
     assert ["TxProfile", 20] in told["limits"]
     stored = product.query(
-        "SELECT meter_stop_wh - meter_start_wh, stop_reason FROM stations_transaction WHERE id = ?", told["transactionId"]
+        "SELECT meter_stop_wh - meter_start_wh, stop_reason FROM stations_transaction WHERE id = ?",
+        told["transactionId"],
     )
     assert stored == [(1500, "EVDisconnected")]
     assert product.query("SELECT identity FROM stations_station") == [("Node 1",)]

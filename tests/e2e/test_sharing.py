@@ -55,7 +55,9 @@ async def test_six_cars_share_what_the_building_leaves_and_fall_back_when_the_me
 
         await meter.set_mode("off")
         await until(lambda: offers(stations) == [8.4] * 6, 15)
-        reasons = await asyncio.to_thread(product.query, "SELECT DISTINCT reason FROM energy_allocation WHERE limit_a = 8.4")
+        reasons = await asyncio.to_thread(
+            product.query, "SELECT DISTINCT reason FROM energy_allocation WHERE limit_a = 8.4"
+        )
         assert ("meter_silent",) in reasons
 
         await meter.set_mode("on")

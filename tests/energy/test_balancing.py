@@ -63,8 +63,14 @@ def car(identity="CP1", **values):
         identity=identity, state="configured", socket_id="web/1", standing_fail_safe_a=32, **values
     )
     connector = Connector.objects.create(
-        station=station, number=1, status="Charging", current_l1_a=0, current_l2_a=0, current_l3_a=0,
-        measured_at=timezone.now(), accepted_limit_a=6,
+        station=station,
+        number=1,
+        status="Charging",
+        current_l1_a=0,
+        current_l2_a=0,
+        current_l3_a=0,
+        measured_at=timezone.now(),
+        accepted_limit_a=6,
     )
     Transaction.objects.create(connector=connector, id_tag="A1", meter_start_wh=0, started_at=timezone.now())
     return connector
@@ -134,7 +140,8 @@ def test_the_standing_current_is_sent_until_it_is_held(sent):
     assert [message for message in sent if message["type"] == "stations.standing"] == []
 
 
-def test_a_tick_keeps_a_reading_of_grid_charging_and_limit(sent):
+@pytest.mark.usefixtures("sent")
+def test_a_tick_keeps_a_reading_of_grid_charging_and_limit():
     connector = car()
     Connector.objects.filter(pk=connector.pk).update(current_l1_a=6, current_l2_a=6, current_l3_a=6)
     Installation.objects.update_or_create(pk=1, defaults={"mode": "dynamic", "fuse_a": 63})
@@ -149,7 +156,8 @@ def test_a_tick_keeps_a_reading_of_grid_charging_and_limit(sent):
         assert (row.limit_l1_a, row.limit_l3_a) == pytest.approx((26.4, 46.4))
 
 
-def test_a_dead_meter_is_noted_with_its_cause_and_forgotten_when_it_answers_again(sent):
+@pytest.mark.usefixtures("sent")
+def test_a_dead_meter_is_noted_with_its_cause_and_forgotten_when_it_answers_again():
     Installation.objects.update_or_create(pk=1, defaults={"mode": "dynamic", "fuse_a": 63})
     with Building((30.0, 20.0, 10.0)) as building:
         Meter.objects.update_or_create(
@@ -167,7 +175,8 @@ def test_a_dead_meter_is_noted_with_its_cause_and_forgotten_when_it_answers_agai
         assert (meter.failing_since, meter.last_error) == (None, "")
 
 
-def test_without_a_usable_reading_a_dynamic_installation_gives_the_fail_safe_current(sent):
+@pytest.mark.usefixtures("sent")
+def test_without_a_usable_reading_a_dynamic_installation_gives_the_fail_safe_current():
     connector = car()
     Installation.objects.update_or_create(pk=1, defaults={"mode": "dynamic", "fuse_a": 63, "fail_safe_a": 10})
     decision = balancing.balance()
@@ -175,7 +184,8 @@ def test_without_a_usable_reading_a_dynamic_installation_gives_the_fail_safe_cur
     assert decision.reasons[connector.pk].code == "meter_silent"
 
 
-def test_a_new_control_worker_goes_on_with_the_memory_of_the_last(sent, monkeypatch):
+@pytest.mark.usefixtures("sent")
+def test_a_new_control_worker_goes_on_with_the_memory_of_the_last(monkeypatch):
     car()
     static(20)
     balancing.balance()
@@ -186,7 +196,8 @@ def test_a_new_control_worker_goes_on_with_the_memory_of_the_last(sent, monkeypa
     assert balancing._loop.controller.started_at == memory["started_at"]
 
 
-def test_a_longer_beat_lets_ticks_pass_but_no_event(sent):
+@pytest.mark.usefixtures("sent")
+def test_a_longer_beat_lets_ticks_pass_but_no_event():
     static(20, timing={"beat_s": 5})
     assert balancing.balance(is_tick=True) is not None
     assert balancing.balance(is_tick=True) is None

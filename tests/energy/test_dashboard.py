@@ -35,12 +35,20 @@ def _installation(db):  # noqa: ARG001 (gives the database)
 
 def add_connector(identity="CP1", *, status="Available", rotation="L1L2L3", drawn=(None, None, None), socket_id="open"):
     station = Station.objects.create(
-        identity=identity, name=f"Place {identity}", state=StationState.CONFIGURED, phase_rotation=rotation,
+        identity=identity,
+        name=f"Place {identity}",
+        state=StationState.CONFIGURED,
+        phase_rotation=rotation,
         socket_id=socket_id,
     )
     return Connector.objects.create(
-        station=station, number=1, status=status, energy_wh=12_500,
-        current_l1_a=drawn[0], current_l2_a=drawn[1], current_l3_a=drawn[2],
+        station=station,
+        number=1,
+        status=status,
+        energy_wh=12_500,
+        current_l1_a=drawn[0],
+        current_l2_a=drawn[1],
+        current_l3_a=drawn[2],
     )
 
 
@@ -57,9 +65,17 @@ def add_session(connector, *, limit_a=16.0, reason="station_maximum", reason_par
 def add_reading(at=NOW, *, grid=(48.0, 40.0, 30.0), charging=(28.0, 20.0, 10.0), state="operational"):
     grid = grid or (None, None, None)
     return Reading.objects.create(
-        at=at, grid_l1_a=grid[0], grid_l2_a=grid[1], grid_l3_a=grid[2],
-        charging_l1_a=charging[0], charging_l2_a=charging[1], charging_l3_a=charging[2],
-        limit_l1_a=30.4, limit_l2_a=30.4, limit_l3_a=30.4, state=state,
+        at=at,
+        grid_l1_a=grid[0],
+        grid_l2_a=grid[1],
+        grid_l3_a=grid[2],
+        charging_l1_a=charging[0],
+        charging_l2_a=charging[1],
+        charging_l3_a=charging[2],
+        limit_l1_a=30.4,
+        limit_l2_a=30.4,
+        limit_l3_a=30.4,
+        state=state,
     )
 
 
@@ -143,7 +159,9 @@ def test_the_building_is_what_the_meter_sees_less_charging():
     add_reading()
     lines = compute_overview(NOW).lines
     assert [(line.name, line.building_a, line.charging_a, line.usable_a) for line in lines] == [
-        ("L1", 20.0, 28.0, 50.4), ("L2", 20.0, 20.0, 50.4), ("L3", 20.0, 10.0, 50.4),
+        ("L1", 20.0, 28.0, 50.4),
+        ("L2", 20.0, 20.0, 50.4),
+        ("L3", 20.0, 10.0, 50.4),
     ]
     assert not any(line.is_over for line in lines)
 
@@ -183,7 +201,9 @@ def test_a_session_shows_its_currents_on_the_lines_of_the_installation():
     add_session(add_connector(status="Charging", rotation="L2L3L1", drawn=(11.0, 12.0, 13.0)))
     (session,) = compute_overview(NOW).sessions
     assert [(use.name, use.drawn_a, use.allowed_a) for use in session.lines] == [
-        ("L1", 13.0, 16.0), ("L2", 11.0, 16.0), ("L3", 12.0, 16.0),
+        ("L1", 13.0, 16.0),
+        ("L2", 11.0, 16.0),
+        ("L3", 12.0, 16.0),
     ]
     assert session.energy_kwh == 2.5
 
@@ -198,7 +218,10 @@ def test_only_the_newest_allocation_counts():
     connector = add_connector(status="Charging")
     add_session(connector, limit_a=16.0)
     Allocation.objects.create(
-        connector=connector, decided_at=NOW + timedelta(seconds=1), limit_a=0, reason="waiting",
+        connector=connector,
+        decided_at=NOW + timedelta(seconds=1),
+        limit_a=0,
+        reason="waiting",
         reason_params={"ahead": 2},
     )
     (session,) = compute_overview(NOW).sessions
@@ -218,7 +241,11 @@ def test_connectors_are_counted_by_what_they_do():
     add_connector("CP9", status="Available", socket_id="")
     overview = compute_overview(NOW)
     assert dict(overview.counts) == {
-        Condition.FREE: 2, Condition.CHARGING: 1, Condition.HELD_BACK: 1, Condition.OCCUPIED: 1, Condition.FAULT: 1,
+        Condition.FREE: 2,
+        Condition.CHARGING: 1,
+        Condition.HELD_BACK: 1,
+        Condition.OCCUPIED: 1,
+        Condition.FAULT: 1,
         Condition.OFFLINE: 1,
     }
     assert overview.connectors == 7

@@ -15,20 +15,33 @@ DAY_S = 86_400.0
 
 
 def payload(
-    limit: float = 10.0, *, profile_id: int = 1, level: int = 0, purpose: str = DEFAULT, kind: str = "Absolute",
-    unit: str = "A", periods: list[dict[str, Any]] | None = None, start_at: float | None = NOW - 60,
-    duration: int | None = None, **extra: Any,
+    limit: float = 10.0,
+    *,
+    profile_id: int = 1,
+    level: int = 0,
+    purpose: str = DEFAULT,
+    kind: str = "Absolute",
+    unit: str = "A",
+    periods: list[dict[str, Any]] | None = None,
+    start_at: float | None = NOW - 60,
+    duration: int | None = None,
+    **extra: Any,
 ) -> dict[str, Any]:
     schedule: dict[str, Any] = {
-        "chargingRateUnit": unit, "chargingSchedulePeriod": periods or [{"startPeriod": 0, "limit": limit}],
+        "chargingRateUnit": unit,
+        "chargingSchedulePeriod": periods or [{"startPeriod": 0, "limit": limit}],
     }
     if start_at is not None:
         schedule["startSchedule"] = format_time(start_at)
     if duration is not None:
         schedule["duration"] = duration
     return {
-        "chargingProfileId": profile_id, "stackLevel": level, "chargingProfilePurpose": purpose,
-        "chargingProfileKind": kind, "chargingSchedule": schedule, **extra,
+        "chargingProfileId": profile_id,
+        "stackLevel": level,
+        "chargingProfilePurpose": purpose,
+        "chargingProfileKind": kind,
+        "chargingSchedule": schedule,
+        **extra,
     }
 
 
@@ -113,9 +126,14 @@ def test_a_daily_schedule_comes_back_each_day():
     assert profiles.limits(1, NOW + 60, None).until == NOW + DAY_S
 
 
-@pytest.mark.parametrize(("phases", "expected_a"), [
-    ({}, 16.0), ({"numberPhases": 1}, 48.0), ({"numberPhases": 2}, 24.0),
-])
+@pytest.mark.parametrize(
+    ("phases", "expected_a"),
+    [
+        ({}, 16.0),
+        ({"numberPhases": 1}, 48.0),
+        ({"numberPhases": 2}, 24.0),
+    ],
+)
 def test_watts_become_amperes_at_230_volts_for_three_phases_unless_told(phases, expected_a):
     entry = payload(unit="W", periods=[{"startPeriod": 0, "limit": 11_040.0, **phases}])
     assert store((1, entry)).limits(1, NOW, None).transaction_a == pytest.approx(expected_a)
@@ -132,25 +150,42 @@ def test_a_default_that_needs_a_new_transaction_leaves_the_running_one_alone():
     assert profiles.limits(1, NOW + 2, NOW + 1, ignore_new_default=True).least(32) == 6
 
 
-@pytest.mark.parametrize(("asked", "left"), [
-    ({}, set()), ({"profile_id": 2, "purpose": DEFAULT}, {1, 3}), ({"connector_id": 0}, {2, 3}),
-    ({"purpose": DEFAULT, "stack_level": 1}, {1, 2}), ({"profile_id": 9}, {1, 2, 3}),
-])
+@pytest.mark.parametrize(
+    ("asked", "left"),
+    [
+        ({}, set()),
+        ({"profile_id": 2, "purpose": DEFAULT}, {1, 3}),
+        ({"connector_id": 0}, {2, 3}),
+        ({"purpose": DEFAULT, "stack_level": 1}, {1, 2}),
+        ({"profile_id": 9}, {1, 2, 3}),
+    ],
+)
 def test_clearing_takes_the_id_or_else_all_that_match(asked, left):
     profiles = store(
-        (0, payload(profile_id=1, purpose=MAXIMUM)), (1, payload(profile_id=2, purpose=TRANSACTION)),
+        (0, payload(profile_id=1, purpose=MAXIMUM)),
+        (1, payload(profile_id=2, purpose=TRANSACTION)),
         (1, payload(profile_id=3, level=1)),
     )
     assert profiles.clear(**asked) == 3 - len(left)
     assert {profile.id for _, profile in profiles} == left
 
 
-@pytest.mark.parametrize("broken", [
-    {"chargingProfileId": 1}, payload(-1), payload(math.nan), payload(unit="kW"), payload(purpose="Other"),
-    payload(kind="Sometimes"), payload(kind="Recurring", recurrencyKind="Hourly"), payload(validTo="tomorrow"),
-    payload(validTo=5), payload() | {"chargingSchedule": None},
-    payload() | {"chargingSchedule": {"chargingRateUnit": "A", "chargingSchedulePeriod": []}},
-])
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"chargingProfileId": 1},
+        payload(-1),
+        payload(math.nan),
+        payload(unit="kW"),
+        payload(purpose="Other"),
+        payload(kind="Sometimes"),
+        payload(kind="Recurring", recurrencyKind="Hourly"),
+        payload(validTo="tomorrow"),
+        payload(validTo=5),
+        payload() | {"chargingSchedule": None},
+        payload() | {"chargingSchedule": {"chargingRateUnit": "A", "chargingSchedulePeriod": []}},
+    ],
+)
 def test_a_profile_that_cannot_be_read_says_so(broken):
     with pytest.raises(ProfileError, match="charging profile"):
         read_profile(broken, now=NOW)
@@ -159,19 +194,25 @@ def test_a_profile_that_cannot_be_read_says_so(broken):
 def test_the_composite_schedule_joins_neighbours_that_say_the_same():
     periods = [{"startPeriod": start_s, "limit": limit} for start_s, limit in ((0, 6.0), (100, 6.0), (200, 16.0))]
     profiles = store(
-        (1, payload(periods=periods, start_at=NOW, duration=300)), (0, payload(10, profile_id=2, purpose=MAXIMUM)))
+        (1, payload(periods=periods, start_at=NOW, duration=300)), (0, payload(10, profile_id=2, purpose=MAXIMUM))
+    )
     schedule = profiles.composite(1, NOW, 400, None, 32.0)
     assert [(period.start_s, period.limit_a) for period in schedule] == [(0, 6), (200, 10)]
 
 
 entries = st.builds(
-    payload, st.sampled_from([0.0, 6.0, 10.5, 32.0]), profile_id=st.integers(1, 6), level=st.integers(0, 2),
+    payload,
+    st.sampled_from([0.0, 6.0, 10.5, 32.0]),
+    profile_id=st.integers(1, 6),
+    level=st.integers(0, 2),
     purpose=st.sampled_from([MAXIMUM, DEFAULT, TRANSACTION]),
     kind=st.sampled_from(["Absolute", "Relative", "Recurring"]),
     start_at=st.none() | st.integers(-200, 200).map(lambda s: NOW + s),
     duration=st.none() | st.integers(1, 300),
-    periods=st.none() | st.lists(st.integers(0, 250), min_size=1, max_size=4, unique=True).map(
-        lambda starts: [{"startPeriod": s, "limit": float(s % 33)} for s in sorted(starts)]),
+    periods=st.none()
+    | st.lists(st.integers(0, 250), min_size=1, max_size=4, unique=True).map(
+        lambda starts: [{"startPeriod": s, "limit": float(s % 33)} for s in sorted(starts)]
+    ),
 )
 
 

@@ -63,10 +63,19 @@ async def test_the_control_port_breaks_and_mends_the_meter(world):
         assert (await status(world))["meter"] == mode
 
 
-@pytest.mark.parametrize("line", [
-    "fly", "building 1 2", "building warm", "meter loud", "station CP9 plug", "station CP1", "station CP1 dance",
-    "station CP1 plug BADGE 4",
-])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "fly",
+        "building 1 2",
+        "building warm",
+        "meter loud",
+        "station CP9 plug",
+        "station CP1",
+        "station CP1 dance",
+        "station CP1 plug BADGE 4",
+    ],
+)
 async def test_a_wrong_command_is_answered_with_what_was_expected(world, line):
     assert (await obey(world, line)).startswith("error: ")
 
@@ -98,8 +107,23 @@ async def test_the_program_runs_until_a_signal_and_ends_cleanly(tmp_path, ending
     async with serve(central, "127.0.0.1", 0, subprotocols=["ocpp1.6"]) as server, asyncio.timeout(PATIENCE_S):
         port = server.sockets[0].getsockname()[1]
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "simulator", "--url", f"ws://127.0.0.1:{port}/ocpp", "--stations", "2", "--meter",
-            "127.0.0.1:0", "--control", "127.0.0.1:0", "--fuse", "5", "--curve", "demo", "--events", str(events),
+            sys.executable,
+            "-m",
+            "simulator",
+            "--url",
+            f"ws://127.0.0.1:{port}/ocpp",
+            "--stations",
+            "2",
+            "--meter",
+            "127.0.0.1:0",
+            "--control",
+            "127.0.0.1:0",
+            "--fuse",
+            "5",
+            "--curve",
+            "demo",
+            "--events",
+            str(events),
             stderr=asyncio.subprocess.PIPE,
         )
         await booted.wait()

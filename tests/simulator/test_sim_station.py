@@ -152,14 +152,18 @@ async def charging(site, station, **kind):
 
 def limit_profile(limit, *, purpose="TxProfile", transaction_id=None, profile_id=1, duration=None, unit="A", level=0):
     schedule = {
-        "charging_rate_unit": unit, "charging_schedule_period": [{"start_period": 0, "limit": limit}],
+        "charging_rate_unit": unit,
+        "charging_schedule_period": [{"start_period": 0, "limit": limit}],
         "start_schedule": "2026-01-01T00:00:00Z",
     }
     if duration is not None:
         schedule |= {"duration": duration, "start_schedule": datetime.now(UTC).isoformat()}
     profile = {
-        "charging_profile_id": profile_id, "stack_level": level, "charging_profile_purpose": purpose,
-        "charging_profile_kind": "Absolute", "charging_schedule": schedule,
+        "charging_profile_id": profile_id,
+        "stack_level": level,
+        "charging_profile_purpose": purpose,
+        "charging_profile_kind": "Absolute",
+        "charging_schedule": schedule,
     }
     return profile if transaction_id is None else profile | {"transaction_id": transaction_id}
 
@@ -354,13 +358,16 @@ async def test_two_connectors_share_the_station_maximum(site, power):
     assert station.lines_a() == (20, 20, 20)
 
 
-@pytest.mark.parametrize(("model", "profile"), [
-    (Model(purposes=("TxDefaultProfile",)), set_profile(8.0, connector_id=0, purpose="ChargePointMaxProfile")),
-    (Model(units=("W",)), set_profile(8.0, purpose="TxDefaultProfile")),
-    (Model(top_stack_level=0), set_profile(8.0, purpose="TxDefaultProfile", level=1)),
-    (Model(kinds=("Relative",)), set_profile(8.0, purpose="TxDefaultProfile")),
-    (Model(), set_profile(8.0, connector_id=5, purpose="TxDefaultProfile")),
-])
+@pytest.mark.parametrize(
+    ("model", "profile"),
+    [
+        (Model(purposes=("TxDefaultProfile",)), set_profile(8.0, connector_id=0, purpose="ChargePointMaxProfile")),
+        (Model(units=("W",)), set_profile(8.0, purpose="TxDefaultProfile")),
+        (Model(top_stack_level=0), set_profile(8.0, purpose="TxDefaultProfile", level=1)),
+        (Model(kinds=("Relative",)), set_profile(8.0, purpose="TxDefaultProfile")),
+        (Model(), set_profile(8.0, connector_id=5, purpose="TxDefaultProfile")),
+    ],
+)
 async def test_a_station_rejects_what_its_make_does_not_take(site, power, model, profile):
     station = power(model=model)
     await site_is_up(site)
@@ -478,10 +485,15 @@ async def test_configuration_is_read_written_and_protected(site, power):
     answer = await site.ask(call.GetConfiguration())
     assert {"MeterValueSampleInterval", "NumberOfConnectors"} <= {one["key"] for one in answer.configuration_key}
     statuses = [
-        (await site.ask(call.ChangeConfiguration(key=key, value=value))).status for key, value in (
-            ("MeterValueSampleInterval", "20"), ("MeterValueSampleInterval", "often"), ("NumberOfConnectors", "3"),
-            ("MeterValuesSampledData", "Current.Import,SoC"), ("MeterValuesSampledData", "Current.Import"),
-            ("AuthorizationKey", "secret"), ("Unheard", "1"),
+        (await site.ask(call.ChangeConfiguration(key=key, value=value))).status
+        for key, value in (
+            ("MeterValueSampleInterval", "20"),
+            ("MeterValueSampleInterval", "often"),
+            ("NumberOfConnectors", "3"),
+            ("MeterValuesSampledData", "Current.Import,SoC"),
+            ("MeterValuesSampledData", "Current.Import"),
+            ("AuthorizationKey", "secret"),
+            ("Unheard", "1"),
         )
     ]
     assert statuses == ["Accepted", "Rejected", "Rejected", "Rejected", "Accepted", "Rejected", "NotSupported"]
@@ -502,8 +514,10 @@ async def test_every_other_question_gets_an_answer(site, power):
         (call.SendLocalList(list_version=3, update_type="Full", local_authorization_list=listed), "Accepted"),
         (call.DataTransfer(vendor_id="Nobody"), "UnknownVendorId"),
         (call.ReserveNow(connector_id=1, expiry_date="2030-01-01T00:00:00Z", id_tag="A", reservation_id=4), "Accepted"),
-        (call.CancelReservation(reservation_id=4), "Accepted"), (call.CancelReservation(reservation_id=4), "Rejected"),
-        (call.UnlockConnector(connector_id=1), "Unlocked"), (call.UnlockConnector(connector_id=2), "NotSupported"),
+        (call.CancelReservation(reservation_id=4), "Accepted"),
+        (call.CancelReservation(reservation_id=4), "Rejected"),
+        (call.UnlockConnector(connector_id=1), "Unlocked"),
+        (call.UnlockConnector(connector_id=2), "NotSupported"),
         (call.ChangeAvailability(connector_id=0, type="Inoperative"), "Accepted"),
         (call.TriggerMessage(requested_message="FirmwareStatusNotification"), "NotImplemented"),
         (call.TriggerMessage(requested_message="MeterValues", connector_id=1), "Accepted"),
@@ -539,7 +553,9 @@ async def test_events_tell_what_went_over_the_wire_in_which_direction(site, powe
     power(on_event=events.append)
     await site_is_up(site)
     await site.ask(call.ClearCache())
-    assert [(one.direction, one.action) for one in events[:2]] == [("out", "BootNotification"),
-                                                                   ("in", "BootNotificationResponse")]
+    assert [(one.direction, one.action) for one in events[:2]] == [
+        ("out", "BootNotification"),
+        ("in", "BootNotificationResponse"),
+    ]
     assert ("in", "ClearCache") in [(one.direction, one.action) for one in events]
     assert events[0].payload["chargePointModel"] == "Garage 22"

@@ -293,7 +293,11 @@ async def test_a_refused_transaction_that_goes_on_is_stopped():
     async with Line("/ocpp/CP1") as line:
         answer = await line.begin()
         assert answer["idTagInfo"]["status"] == "Invalid"
-        await line.socket.send_to(json.dumps([2, "mv", "MeterValues", {"connectorId": 1, "meterValue": [], "transactionId": answer["transactionId"]}]))
+        await line.socket.send_to(
+            json.dumps(
+                [2, "mv", "MeterValues", {"connectorId": 1, "meterValue": [], "transactionId": answer["transactionId"]}]
+            )
+        )
         heard = [await line.hear(), await line.hear()]
     assert ["RemoteStopTransaction", {"transactionId": answer["transactionId"]}] in [frame[2:] for frame in heard]
 

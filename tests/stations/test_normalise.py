@@ -59,7 +59,9 @@ def test_what_is_no_number_is_none(raw):
     assert normalise.number(raw) is None
 
 
-@pytest.mark.parametrize(("raw", "wh"), [("1234.6", 1235), (0, 0), (-1, None), ("4294965680", 4294965680), (1e30, None)])
+@pytest.mark.parametrize(
+    ("raw", "wh"), [("1234.6", 1235), (0, 0), (-1, None), ("4294965680", 4294965680), (1e30, None)]
+)
 def test_energy_is_whole_watt_hours_and_never_negative(raw, wh):
     assert normalise.watt_hours(raw) == wh
 
@@ -93,9 +95,7 @@ def test_currents_come_from_power_per_phase_where_no_current_is_given():
 
 
 def test_one_current_counts_for_three_phases_where_the_power_says_so():
-    three = only(
-        {"value": "16", "measurand": "Current.Import"}, {"value": "11040", "measurand": "Power.Active.Import"}
-    )
+    three = only({"value": "16", "measurand": "Current.Import"}, {"value": "11040", "measurand": "Power.Active.Import"})
     one = only({"value": "16", "measurand": "Current.Import"}, {"value": "3680", "measurand": "Power.Active.Import"})
     assert three.currents_a == (16, 16, 16)
     assert one.currents_a == (16, None, None)
@@ -154,8 +154,11 @@ def test_whatever_a_station_sends_a_start_a_stop_and_samples_are_read(payload, m
     st.lists(
         st.fixed_dictionaries(
             {"value": ANYTHING},
-            optional={"measurand": st.sampled_from(["Current.Import", "Voltage", "SoC", "Power.Active.Import", "X"]),
-                      "phase": st.sampled_from(["L1", "L2-N", "L3", "N", "L1-L2", ""]), "unit": ANYTHING},
+            optional={
+                "measurand": st.sampled_from(["Current.Import", "Voltage", "SoC", "Power.Active.Import", "X"]),
+                "phase": st.sampled_from(["L1", "L2-N", "L3", "N", "L1-L2", ""]),
+                "unit": ANYTHING,
+            },
         )
     )
 )
