@@ -1,0 +1,31 @@
+"""Decide how much current each connector may have: pure Python, without Django, clock or log."""
+
+from .controller import Controller
+from .kernel import Share, allocate, explain
+from .model import (
+    REASON_TEXTS,
+    Circuit,
+    ConnectorSeen,
+    Decision,
+    Demand,
+    Observation,
+    Reason,
+    ReasonCode,
+    Timing,
+)
+
+__all__ = [
+    "REASON_TEXTS",
+    "Circuit",
+    "ConnectorSeen",
+    "Controller",
+    "Decision",
+    "Demand",
+    "Observation",
+    "Reason",
+    "ReasonCode",
+    "Share",
+    "Timing",
+    "allocate",
+    "explain",
+]

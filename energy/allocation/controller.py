@@ -1,0 +1,341 @@
+"""Decide each second what every station is to be told: a state machine without clock, network or database.
+
+What the building takes is found in `headroom`, what a car takes in `track`, who gets how much in `kernel`, and what of
+that may be sent now in `release`. Here they are put together with the rules that need memory: who starts, who stays,
+whose turn it is, and what holds when the meter is silent.
+"""
+
+from collections.abc import Hashable
+from math import floor, inf
+from typing import Any
+
+from .headroom import Headroom, Pairs
+from .kernel import Share, share_out
+from .model import ConnectorSeen, Decision, Demand, Lines, Observation, Reason, ReasonCode, Timing
+from .release import DUST_A, Turn, lift, lower, round_up_minimum
+from .track import Track, observe, round_down
+from .tree import Tree
+
+FIRST = 1_000_000_000
+"""Priority of whoever may not be stopped yet."""
+
+STAYS_S = 1e9
+"""Lead in serving order of whoever charges already: more than any time served."""
+
+
+class Controller:
+    """Remember what was told and seen, and decide what to tell."""
+
+    def __init__(self, timing: Timing, *, dynamic: bool) -> None:
+        """Share what a meter leaves (dynamic), or a given current, which a meter can only lower (static)."""
+        self.timing = timing
+        self.dynamic = dynamic
+        self.tracks: dict[Hashable, Track] = {}
+        self.headroom = Headroom(timing)
+        self.started_at: float | None = None
+        self.now = 0.0
+        self.epoch: int | None = None
+        self.no_raise_until: float | None = None
+
+    def dump(self) -> dict[str, Any]:
+        """Return all state as plain JSON values; keys must be JSON values too (numbers, strings)."""
+        return {
+            "tracks": [[key, track.dump()] for key, track in self.tracks.items()],
+            "headroom": self.headroom.dump(),
+            "started_at": self.started_at,
+            "now": self.now,
+            "epoch": self.epoch,
+            "no_raise_until": self.no_raise_until,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on where the controller whose `dump` this is stopped."""
+        self.tracks = {key: Track.restore(track) for key, track in state["tracks"]}
+        self.headroom.restore(state["headroom"])
+        self.started_at, self.now = state["started_at"], state["now"]
+        self.epoch, self.no_raise_until = state["epoch"], state["no_raise_until"]
+
+    def decide(self, seen: Observation) -> Decision:
+        """Say what should be in force at every connector now."""
+        pairs = self._observe(seen)
+        state = self._state(seen, pairs)
+        if state == "fail_safe":
+            return self._fall_back(seen, pairs)
+        limit, steady, admission = self._limits(seen)
+        tree = Tree(steady, seen.circuits)
+        free_pairs = self._reserve(tree, pairs)
+        rotating = self._turn_of_epoch(seen.now)
+        demands = [_demand(connector, track, rotating, seen.now, self.timing) for connector, track in free_pairs]
+        shares = self._share(tree, free_pairs, demands, admission, rotating, seen.now)
+        turns = [
+            Turn(connector, track, tree.places(demand.circuit, demand.lines),
+                 round_down(shares[demand.key].current_a, connector.step), demand.maximum,
+                 (-demand.priority, demand.waiting_since))
+            for (connector, track), demand in zip(free_pairs, demands, strict=True)
+        ]  # fmt: skip
+        may_lift = state == "operational" and (self.no_raise_until is None or seen.now >= self.no_raise_until)
+        lower(turns, tree, seen.now, self.timing, may_lift=may_lift)
+        if may_lift:
+            lift(turns, tree, seen.now, self.timing)
+        return self._decision(seen, pairs, turns, shares, state, limit)
+
+    def _observe(self, seen: Observation) -> Pairs:
+        """Take in the observation: connectors first, so that the meter is compared with the newest samples."""
+        now = seen.now
+        elapsed_s = max(0.0, now - self.now) if self.started_at is not None else 0.0
+        charging = [track for track in self.tracks.values() if track.charging]
+        for track in charging:
+            if track.told:
+                track.served_s += elapsed_s
+        least_served_s = min((track.served_s for track in charging), default=0.0)
+        pairs = []
+        for connector in seen.connectors:
+            track = self.tracks.get(connector.key) or self._first_sight(connector, now)
+            was_charging = track.charging
+            observe(track, connector, now, self.timing)
+            if connector.charging and not was_charging:
+                track.served_s = least_served_s
+            pairs.append((connector, track))
+        self.tracks = {connector.key: track for connector, track in pairs}
+        self.headroom.update(seen, pairs)
+        if self.started_at is None:
+            self.started_at = now
+        self.now = now
+        return pairs
+
+    def _first_sight(self, seen: ConnectorSeen, now: float) -> Track:
+        """Take over a session that a fresh controller finds running: as it is, until it is known better."""
+        track = Track()
+        if self.started_at is None and seen.charging and seen.accepted:
+            observe(track, seen, now, self.timing)
+            track.told, track.raised_at = seen.accepted, None
+            track.on_since = now - self.timing.minimum_on_s
+            if track.drawn is None:
+                for line in seen.wiring:
+                    track.estimate[line] = track.told
+        return track
+
+    def _state(self, seen: Observation, pairs: Pairs) -> str:
+        """Tell how far the meter and the stations can be relied on."""
+        if not self.dynamic:
+            return "operational"
+        age_s = self.headroom.age_s(seen.now)
+        if age_s is None or age_s >= self.timing.stale_meter_s:
+            return "fail_safe"
+        if age_s >= self.timing.no_increase_s:
+            return "meter_old"
+        if self.started_at is not None and seen.now - self.started_at < self.timing.report_s:
+            for connector, track in pairs:
+                is_unknown = track.drawn_at is None or track.drawn_at < self.started_at - self.timing.report_s
+                if connector.charging and connector.accepted and is_unknown:
+                    return "starting"
+        return "operational"
+
+    def _fall_back(self, seen: Observation, pairs: Pairs) -> Decision:
+        """Put every charging connector at its fail-safe current; go on only after headroom has been seen again."""
+        silent, idle = Reason(ReasonCode.METER_SILENT), Reason(ReasonCode.NOT_CHARGING)
+        allocations: dict[Hashable, float] = {}
+        reasons: dict[Hashable, Reason] = {}
+        for connector, track in pairs:
+            allocations[connector.key], reasons[connector.key] = 0.0, idle
+            if not connector.connected:
+                allocations[connector.key], reasons[connector.key] = _left_alone(connector)
+            elif connector.charging:
+                current = round_down(min(connector.fail_safe, connector.cap), connector.step)
+                track.tell(current if current >= connector.minimum else 0.0, seen.now)
+                allocations[connector.key], reasons[connector.key] = track.told, silent
+        if self.headroom.usable_at is not None:
+            self.no_raise_until = seen.now + self.timing.ramp_hold_s
+        next_at = seen.now + self.timing.beat_s
+        return Decision(allocations, reasons, next_at, (0.0, 0.0, 0.0), "fail_safe")
+
+    def _limits(self, seen: Observation) -> tuple[Lines, Lines, Lines]:
+        """Return what is left for charging: now, steadily (to share out), and long enough to start a car on it."""
+        timing, now = self.timing, seen.now
+        age_s = self.headroom.age_s(now)
+        if age_s is None or (not self.dynamic and age_s >= timing.stale_meter_s):
+            return seen.limit, seen.limit, seen.limit
+        oldest_at = now - timing.ramp_hold_s
+        for connector in seen.connectors:
+            if connector.charging and connector.connected and connector.drawn is not None:
+                oldest_at = min(oldest_at, connector.drawn_at)
+
+        def left(since: float) -> Lines:
+            building = self.headroom.largest(since)
+            first, second, third = (
+                max(0.0, usable - taken - timing.reserve_a) for usable, taken in zip(seen.limit, building, strict=True)
+            )
+            return first, second, third
+
+        return left(now - timing.headroom_window_s), left(oldest_at), left(now - timing.admission_hold_s)
+
+    def _reserve(self, tree: Tree, pairs: Pairs) -> Pairs:
+        """Take what cannot be commanded out of the tree; return the connectors that can."""
+        free_pairs = []
+        for connector, track in pairs:
+            estimate = track.estimate
+            if connector.charging and connector.connected and not track.ignores:
+                free_pairs.append((connector, track))
+                in_force = track.in_force()
+                if True not in track.unused and (track.is_falling() or max(estimate) <= in_force):
+                    continue
+                used = track.lines(connector)
+                reserves = [
+                    (line, estimate[line] - in_force if line in used else estimate[line]) for line in connector.wiring
+                ]
+            else:
+                claimed = _claimed(connector, track)
+                reserves = [(line, max(estimate[line], claimed)) for line in connector.wiring]
+            for line, reserved in reserves:
+                if reserved > 0:
+                    for place in tree.places(connector.circuit, (line,)):
+                        tree.room[place] = max(0.0, tree.room[place] - reserved)
+        return free_pairs
+
+    def _turn_of_epoch(self, now: float) -> bool:
+        """Tell whether this decision is the one that rotates: the first of each epoch, common to all."""
+        epoch = floor(now / self.timing.rotation_s)
+        rotating = self.epoch is not None and epoch != self.epoch
+        self.epoch = epoch
+        return rotating
+
+    def _share(
+        self, tree: Tree, pairs: Pairs, demands: list[Demand], admission: Lines, rotating: bool, now: float
+    ) -> dict[Hashable, Share]:
+        """Let the kernel share, without those for whose start the headroom has not stayed long enough."""
+        shares = share_out(tree, demands)
+        held_back = self._held_back(pairs, shares, admission, rotating, now)
+        if not held_back:
+            return shares
+        stays = {connector.key for connector, track in pairs if track.told}
+        again = [d for d in demands if d.key not in held_back and (shares[d.key].current_a or d.key in stays)]
+        waiting = sorted((d for d in demands if d.key in held_back), key=lambda d: (-d.priority, d.waiting_since))
+        places = {d.key: Share(0.0, Reason(ReasonCode.WAITING, {"ahead": n})) for n, d in enumerate(waiting)}
+        return {**shares, **share_out(tree, again), **places}
+
+    def _held_back(
+        self, pairs: Pairs, shares: dict[Hashable, Share], admission: Lines, rotating: bool, now: float
+    ) -> set[Hashable]:
+        """Return who may not start yet: no 60 s of headroom of 1.2 times the minimum beside those who charge.
+
+        Whoever takes a place that rotates needs none: it is current that was used already.
+        """
+        if self.headroom.usable_at is None:
+            return set()
+        starting = []
+        minimums, carried = [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]
+        for connector, track in pairs:
+            is_admitted = shares[connector.key].current_a > 0
+            for line in track.lines(connector):
+                minimums[line] += connector.minimum if is_admitted else 0.0
+                carried[line] += connector.minimum if track.told else 0.0
+            if is_admitted and not track.told and (track.granted_until is None or now >= track.granted_until):
+                starting.append((connector, track))
+        held_back: set[Hashable] = set()
+        for connector, track in sorted(starting, key=lambda pair: (pair[0].priority, -pair[1].served_s)):
+            extra = connector.minimum * (self.timing.admission_factor - 1)
+            lines = track.lines(connector)
+            if rotating and all(minimums[line] <= carried[line] + DUST_A for line in lines):
+                track.granted_until = now + self.timing.minimum_off_s
+            elif any(minimums[line] + extra > admission[line] + DUST_A for line in lines):
+                held_back.add(connector.key)
+                for line in lines:
+                    minimums[line] -= connector.minimum
+        return held_back
+
+    def _decision(
+        self,
+        seen: Observation,
+        pairs: Pairs,
+        turns: list[Turn],
+        shares: dict[Hashable, Share],
+        state: str,
+        limit: Lines,
+    ) -> Decision:
+        idle = Reason(ReasonCode.NOT_CHARGING)
+        by_key = {turn.seen.key: turn for turn in turns}
+        static_name = None if self.dynamic else _top_circuit(seen)
+        allocations: dict[Hashable, float] = {}
+        reasons: dict[Hashable, Reason] = {}
+        for connector, track in pairs:
+            key = connector.key
+            allocations[key] = track.told
+            if key in by_key:
+                reasons[key] = self._reason(by_key[key], shares[key], state, static_name)
+            elif not connector.connected:
+                allocations[key], reasons[key] = _left_alone(connector)
+            elif connector.charging:
+                has_had_time = seen.now - track.limits[-1][0] >= self.timing.obey_s
+                code = ReasonCode.IGNORES_LIMIT if has_had_time else ReasonCode.FOLLOWING
+                reasons[key] = Reason(code, {"drawn_a": round(max(track.drawn or (0.0,)), 1)})
+            else:
+                reasons[key] = idle
+        return Decision(allocations, reasons, seen.now + self.timing.beat_s, limit, state)
+
+    def _reason(self, turn: Turn, share: Share, state: str, static_name: str | None) -> Reason:
+        """Refine what the kernel said: which maximum it was, and what holds an increase back."""
+        track, connector = turn.track, turn.seen
+        if turn.target > track.told:
+            if state != "operational":
+                return Reason(ReasonCode.STARTING if state == "starting" else ReasonCode.METER_OLD)
+            if not track.told:
+                return Reason(ReasonCode.WAITING, {"ahead": 0})
+            return Reason(ReasonCode.RAMPING, {"target_a": turn.target})
+        if share.reason.code == ReasonCode.STATION_MAXIMUM:
+            bound = min(connector.maximum, connector.cap)
+            if track.takes is not None and max(track.takes, connector.minimum) < bound:
+                return Reason(ReasonCode.CAR_TAKES_NO_MORE)
+            if connector.cap < connector.maximum:
+                return Reason(ReasonCode.OPERATOR_PROFILE, {"cap_a": connector.cap})
+        if static_name is not None and share.reason.params.get("circuit") == static_name:
+            params = {name: share.reason.params[name] for name in ("line", "shared_by")}
+            return Reason(ReasonCode.STATIC_LIMIT, params)
+        return share.reason
+
+
+def _top_circuit(seen: Observation) -> str | None:
+    """Return the one circuit above all connectors: in static mode, the static current."""
+    tops = [circuit.name for circuit in seen.circuits if circuit.parent is None]
+    if len(tops) != 1 or any(connector.circuit is None for connector in seen.connectors):
+        return None
+    return tops[0]
+
+
+def _demand(seen: ConnectorSeen, track: Track, rotating: bool, now: float, timing: Timing) -> Demand:
+    minimum = round_up_minimum(seen)
+    takes = inf if track.takes is None else max(minimum, track.takes)
+    maximum = round_down(min(seen.maximum, seen.cap, takes), seen.step)
+    if not track.told and track.off_since is not None and now - track.off_since < timing.minimum_off_s:
+        maximum = 0.0
+    is_held = bool(track.told) and track.on_since is not None and now - track.on_since < timing.minimum_on_s
+    return Demand(
+        seen.key,
+        track.lines(seen),
+        minimum,
+        maximum,
+        FIRST if is_held else seen.priority,
+        _waiting_since(track, rotating, now, timing),
+        seen.circuit,
+    )
+
+
+def _waiting_since(track: Track, rotating: bool, now: float, timing: Timing) -> float:
+    """Order equals: who charges stays, of these who had least; when places rotate, who had least of all."""
+    if not track.told:
+        return track.served_s
+    if track.on_since is None or now - track.on_since < timing.minimum_on_s:
+        return -inf
+    return track.served_s - (0.5 if rotating else STAYS_S)
+
+
+def _claimed(seen: ConnectorSeen, track: Track) -> float:
+    """Return what a connector that cannot be commanded may take by itself, A per phase."""
+    if not seen.charging:
+        return 0.0
+    return track.in_force() if seen.connected else max(track.ceiling, _left_alone(seen)[0])
+
+
+def _left_alone(seen: ConnectorSeen) -> tuple[float, Reason]:
+    """A station out of reach keeps the last limit it accepted; one that never did, its fail-safe current."""
+    reserved = seen.fail_safe if seen.accepted is None else seen.accepted
+    return reserved, Reason(ReasonCode.DISCONNECTED, {"reserved_a": reserved})

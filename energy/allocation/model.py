@@ -1,0 +1,199 @@
+"""State the vocabulary of sharing: what goes into a decision and what comes out.
+
+Everything is frozen and plain, so that a planner, a replay, a bench and the tests drive the same objects as
+the installation does. Currents are amperes per phase, times are seconds on the caller's clock.
+"""
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from math import inf
+
+Lines = tuple[float, float, float]
+"""One figure for each line of the installation: L1, L2, L3."""
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """Say what one connector could use now."""
+
+    key: Hashable
+    lines: tuple[int, ...]
+    """Installation lines (0-2) its phases load after phase rotation; a set: (2, 0, 1) equals (0, 1, 2)."""
+    minimum: float
+    """A per phase; less means 0."""
+    maximum: float
+    """A per phase; NaN or below the minimum means 0."""
+    priority: int = 0
+    """Higher is served first when not all can have their minimum."""
+    waiting_since: float = 0.0
+    """Smaller is served first among equals."""
+    circuit: str | None = None
+    """The innermost circuit it hangs on; None: the installation itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Circuit:
+    """Limit what everything below one fuse or cable may draw together."""
+
+    name: str
+    limit: tuple[float, float, float]
+    """A on L1, L2, L3; negative or NaN is 0, infinite is no limit."""
+    parent: str | None = None
+    """The circuit that feeds it; None: the installation itself."""
+
+
+class ReasonCode(StrEnum):
+    """Name why a connector has the current it has. The values are stored and sent to screens: never change one."""
+
+    LINE_FULL = "line_full"
+    CIRCUIT_FULL = "circuit_full"
+    STATIC_LIMIT = "static_limit"
+    STATION_MAXIMUM = "station_maximum"
+    CAR_TAKES_NO_MORE = "car_takes_no_more"
+    OPERATOR_PROFILE = "operator_profile"
+    WAITING = "waiting"
+    RAMPING = "ramping"
+    STARTING = "starting"
+    METER_OLD = "meter_old"
+    METER_SILENT = "meter_silent"
+    NOT_CHARGING = "not_charging"
+    DISCONNECTED = "disconnected"
+    FOLLOWING = "following"
+    IGNORES_LIMIT = "ignores_limit"
+
+
+REASON_TEXTS: Mapping[ReasonCode, str] = {
+    ReasonCode.LINE_FULL: "%(line)s fuse shared by %(shared_by)s",
+    ReasonCode.CIRCUIT_FULL: "%(line)s of circuit %(circuit)s shared by %(shared_by)s",
+    ReasonCode.STATIC_LIMIT: "static limit on %(line)s shared by %(shared_by)s",
+    ReasonCode.STATION_MAXIMUM: "station maximum",
+    ReasonCode.CAR_TAKES_NO_MORE: "car takes no more",
+    ReasonCode.OPERATOR_PROFILE: "operator profile: at most %(cap_a)s A",
+    ReasonCode.WAITING: "waiting: %(ahead)s ahead",
+    ReasonCode.RAMPING: "increase to %(target_a)s A held back",
+    ReasonCode.STARTING: "no increase before every station has reported",
+    ReasonCode.METER_OLD: "meter reading old: no increase",
+    ReasonCode.METER_SILENT: "meter silent: fail-safe current",
+    ReasonCode.NOT_CHARGING: "not charging",
+    ReasonCode.DISCONNECTED: "disconnected: %(reserved_a)s A reserved",
+    ReasonCode.FOLLOWING: "told less, but still draws %(drawn_a)s A",
+    ReasonCode.IGNORES_LIMIT: "ignores its limit: draws %(drawn_a)s A",
+}
+"""The English sentence of each code, with the names of its parameters; screens translate these."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Say why a connector has its current: a code for programs with the figures that go into its sentence."""
+
+    code: str
+    params: Mapping[str, str | int | float] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return REASON_TEXTS[ReasonCode(self.code)] % self.params
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectorSeen:
+    """Tell what is known of one connector at the moment of a decision."""
+
+    key: Hashable
+    wiring: tuple[int, ...]
+    """Installation line of the station's phase 1, 2, 3; one entry: a single-phase station."""
+    minimum: float
+    maximum: float
+    """A per phase, of the station."""
+    charging: bool
+    """A car is plugged in, authorised and wants current (OCPP 1.6 Charging, SuspendedEV or SuspendedEVSE)."""
+    drawn: tuple[float, float, float] | None
+    """A on the station's phases 1-3 as measured; None: this station does not measure."""
+    drawn_at: float
+    """When that was measured."""
+    connected: bool
+    """The station can be told something."""
+    accepted: float | None
+    """Last limit it accepted, A; None: never any."""
+    fail_safe: float
+    """A it falls back to by itself."""
+    priority: int = 0
+    cap: float = inf
+    """Upper bound from the operator or a time table, A."""
+    circuit: str | None = None
+    step: float = 0.1
+    """The station's own resolution, A."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """Gather what was seen at one moment."""
+
+    now: float
+    """s, never goes back."""
+    limit: tuple[float, float, float]
+    """Usable current of the installation, A: the fuse after derating."""
+    grid: tuple[float, float, float] | None
+    """Meter, A, cars included, + is import; None: no usable reading."""
+    grid_at: float
+    circuits: tuple[Circuit, ...]
+    connectors: tuple[ConnectorSeen, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Set every time (s), current (A) and factor of the controller."""
+
+    beat_s: float = 1
+    headroom_window_s: float = 3
+    """The headroom shown is the smallest of this window."""
+    no_increase_s: float = 3
+    """Age of the meter's reading from which nothing is raised."""
+    stale_meter_s: float = 10
+    """Age of the meter's reading from which every station goes to its fail-safe current."""
+    frozen_s: float = 60
+    """Time after which a reading that never moves, while stations' own readings do, counts as none."""
+    ramp_hold_s: float = 10
+    """Headroom must have stayed this long before it is given, and a station is not raised sooner after a change."""
+    settle_s: float = 30
+    """Corrections smaller than `min_increase_a` wait until nothing changed for this long."""
+    min_increase_a: float = 1
+    admission_hold_s: float = 60
+    """A waiting car is admitted on the smallest headroom of this window."""
+    admission_factor: float = 1.2
+    """Times its minimum: the headroom a waiting car needs where the building moves."""
+    minimum_on_s: float = 300
+    minimum_off_s: float = 60
+    rotation_s: float = 900
+    free_after_s: float = 6
+    """A station has followed a limit at the latest this long after accepting it (IEC 61851-1: 5 s)."""
+    obey_s: float = 15
+    """A station that still draws more than its limit + `obey_margin_a` this long after accepting ignores it."""
+    obey_margin_a: float = 1
+    steady_s: float = 10
+    demand_margin_a: float = 2
+    probe_s: float = 60
+    phase_idle_s: float = 30
+    report_s: float = 60
+    """How long a fresh controller waits for stations that were charging to report before it raises anybody."""
+    profile_duration_s: float = 60
+    """The live limit runs out by itself after this, where the station proved that it then falls back."""
+    profile_renew_s: float = 20
+    gather_s: float = 0.05
+    """Events that come within this time are answered by one decision."""
+    reserve_a: float = 0
+    """A kept free on each line where a meter limits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Say what should be in force, and why. It holds every connector of the observation."""
+
+    allocations: dict[Hashable, float]
+    """A per phase."""
+    reasons: dict[Hashable, Reason]
+    next_at: float
+    """When the controller wants to decide again at the latest."""
+    limit: tuple[float, float, float]
+    """A left for charging on L1, L2, L3."""
+    state: str
+    """"operational", "starting", "meter_old" or "fail_safe"."""

@@ -1,0 +1,230 @@
+"""Remember what one connector was allowed, what it draws and what its car takes."""
+
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from math import ceil, floor, inf, isfinite
+from typing import Any
+
+from .model import ConnectorSeen, Timing
+
+IDLE_A = 1.0  # a phase below this carries nothing
+BUSY_A = 5.0  # a car that draws this on one phase draws on all it has
+STEADY_A = 1.0  # samples this close together are the same draw
+NEAR_A = 0.5  # this close to its limit, a car is held back by the limit
+MOVED_A = 0.2  # samples further apart than this show that the load moved
+
+
+@dataclass(slots=True)
+class Track:
+    """Hold the memory of one connector; times are None where nothing happened yet."""
+
+    charging: bool = False
+    told: float = 0.0
+    """A per phase that should be in force."""
+    changed_at: float | None = None
+    raised_at: float | None = None
+    ceiling: float = 0.0
+    """A per phase: the largest limit that may still be in force at the station."""
+    accepted: float | None = None
+    limits: list[tuple[float, float]] = field(default_factory=list)
+    """When it accepted which limit, oldest first: those it may still be on the way from, and the newest."""
+    ignores: bool = False
+    """By its newest sample it draws more than any limit it had the time to follow."""
+    drawn: tuple[float, ...] | None = None
+    """A on the station's phases by its newest sample."""
+    drawn_at: float | None = None
+    moved_after: float | None = None
+    """The time of the sample after which the draw is known to have moved."""
+    estimate: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
+    """A on the installation's lines: the newest sample, moved on by what the meter showed since."""
+    sampled: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
+    """A on the installation's lines by the newest sample."""
+    idle_since: list[float | None] = field(default_factory=lambda: [None, None, None])
+    unused: list[bool] = field(default_factory=lambda: [False, False, False])
+    """Phases of the station that the car does not use."""
+    steady_since: float | None = None
+    steady_a: float = 0.0
+    takes: float | None = None
+    """A per phase: what the car is taken to want at most; None: unknown, as much as it gets."""
+    takes_at: float | None = None
+    """When that was found or last tried to be more."""
+    on_since: float | None = None
+    off_since: float | None = None
+    served_s: float = 0.0
+    """Time with current in this session, beginning where the least served stood when it came."""
+    granted_until: float | None = None
+    """A place in a rotation: until then it comes in without waiting for 60 s of headroom."""
+
+    def dump(self) -> dict[str, Any]:
+        """Return the memory as plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def restore(cls, state: dict[str, Any]) -> "Track":
+        """Build the memory from what `dump` returned."""
+        drawn, limits = state["drawn"], [(at, limit_a) for at, limit_a in state["limits"]]
+        return cls(**{**state, "drawn": None if drawn is None else tuple(drawn), "limits": limits})
+
+    def lines(self, seen: ConnectorSeen) -> tuple[int, ...]:
+        """Return the installation lines its car loads: all that are wired, but those it was seen not to use."""
+        if True not in self.unused:
+            return seen.wiring
+        return tuple(line for line, unused in zip(seen.wiring, self.unused, strict=False) if not unused)
+
+    def in_force(self) -> float:
+        """Return the largest current per phase that it may take without another word from us."""
+        return max(self.told, self.ceiling)
+
+    def tell(self, limit_a: float, now: float) -> None:
+        """Note a new limit."""
+        if limit_a == self.told:
+            return
+        if limit_a > self.told:
+            self.raised_at = now
+        if not self.told:
+            self.on_since, self.off_since, self.granted_until = now, None, None
+        elif not limit_a:
+            self.on_since, self.off_since = None, now
+        self.told, self.changed_at = limit_a, now
+
+    def is_falling(self) -> bool:
+        """Tell whether a decrease was sent whose effect may not have been seen yet."""
+        return not self.ignores and (self.accepted != self.told or self.ceiling > self.told)
+
+    def is_rising(self, now: float, timing: Timing) -> bool:
+        """Tell whether it was raised and no sample can have shown the effect yet."""
+        if self.raised_at is None or now - self.raised_at >= timing.obey_s:
+            return False
+        return not self.had_time_to_rise(timing)
+
+    def had_time_to_rise(self, timing: Timing) -> bool:
+        """Tell whether the newest sample was taken when the station had followed its last raise."""
+        if self.drawn_at is None:
+            return False
+        return self.raised_at is None or self.drawn_at >= self.raised_at + timing.free_after_s
+
+
+def observe(track: Track, seen: ConnectorSeen, now: float, timing: Timing) -> None:
+    """Take in what is newly known of a connector."""
+    if seen.charging and not track.charging:
+        _begin_session(track, seen, now)
+    elif track.charging and not seen.charging:
+        _end_session(track, seen, now)
+    if seen.accepted != track.accepted:
+        track.accepted = seen.accepted
+        if seen.charging and seen.accepted is not None:
+            track.limits.append((now, seen.accepted))
+    has_sample = seen.drawn is not None and (track.drawn_at is None or seen.drawn_at > track.drawn_at)
+    if has_sample:
+        _take_sample(track, seen, timing)
+    if seen.charging:
+        _follow_acceptance(track, now, timing)
+        if has_sample:
+            track.ignores = max(track.drawn or (0.0,)) > track.in_force() + timing.obey_margin_a
+        if track.takes is not None and track.takes_at is not None and now - track.takes_at >= timing.probe_s:
+            track.takes, track.takes_at, track.steady_since = track.takes + timing.demand_margin_a, now, None
+
+
+def _begin_session(track: Track, seen: ConnectorSeen, now: float) -> None:
+    """What is in force now is not known: the standing profile, or what it accepted last."""
+    track.charging = True
+    track.ceiling = max(seen.accepted or 0.0, seen.fail_safe)
+    track.accepted, track.raised_at, track.ignores = seen.accepted, now, False
+    track.limits = [(now, track.ceiling), (now, seen.accepted)] if seen.accepted is not None else [(now, track.ceiling)]
+    track.told, track.changed_at, track.on_since, track.off_since = 0.0, None, None, None
+    track.unused, track.idle_since = [False, False, False], [None, None, None]
+    track.takes = track.steady_since = None
+
+
+def _end_session(track: Track, seen: ConnectorSeen, now: float) -> None:
+    track.charging, track.ceiling, track.ignores = False, 0.0, False
+    track.tell(0.0, now)
+    if seen.drawn is None:
+        track.estimate = [0.0, 0.0, 0.0]
+
+
+def _take_sample(track: Track, seen: ConnectorSeen, timing: Timing) -> None:
+    drawn = seen.drawn
+    if drawn is None or not all(isfinite(value) for value in drawn):
+        return
+    if track.drawn is not None and any(abs(a - b) >= MOVED_A for a, b in zip(drawn, track.drawn, strict=False)):
+        track.moved_after = track.drawn_at
+    track.drawn, track.drawn_at = drawn, seen.drawn_at
+    track.estimate = [0.0, 0.0, 0.0]
+    for line, value in zip(seen.wiring, drawn, strict=False):
+        track.estimate[line] += max(value, 0.0)
+    track.sampled = list(track.estimate)
+    if seen.charging:
+        _learn_phases(track, seen, timing)
+        _learn_demand(track, seen, timing)
+
+
+def _learn_phases(track: Track, seen: ConnectorSeen, timing: Timing) -> None:
+    drawn = seen.drawn or ()
+    busy = max(drawn) >= BUSY_A
+    for phase, value in enumerate(drawn[: len(seen.wiring)]):
+        if value >= IDLE_A:
+            track.idle_since[phase], track.unused[phase] = None, False
+        elif busy:
+            since = track.idle_since[phase]
+            if since is None:
+                track.idle_since[phase] = seen.drawn_at
+            elif seen.drawn_at - since >= timing.phase_idle_s:
+                track.unused[phase] = True
+        else:
+            track.idle_since[phase] = None
+
+
+def _learn_demand(track: Track, seen: ConnectorSeen, timing: Timing) -> None:
+    """Find out what the car wants: one that stays below its limit wants no more than a margin above its draw."""
+    draw = max((seen.drawn or (0.0,))[: len(seen.wiring)])
+    if not track.told or draw >= track.told - NEAR_A or not track.had_time_to_rise(timing):
+        track.steady_since = None
+        if track.takes is not None and draw >= track.takes - NEAR_A:
+            track.takes = None
+        return
+    if track.steady_since is None or abs(draw - track.steady_a) > STEADY_A:
+        track.steady_since, track.steady_a = seen.drawn_at, draw
+    elif seen.drawn_at - track.steady_since >= timing.steady_s:
+        takes = draw + timing.demand_margin_a
+        if track.takes is None:
+            track.takes, track.takes_at = takes, seen.drawn_at
+        elif abs(takes - track.takes) > STEADY_A:
+            track.takes = takes
+
+
+def _follow_acceptance(track: Track, now: float, timing: Timing) -> None:
+    """Lower the ceiling once a decrease is obeyed.
+
+    A sample at or below the new limit shows that, if the station had time to follow the last raise before it (else
+    the car may still be on its way up). Otherwise it counts as obeyed `free_after_s` after it was accepted, and what
+    the meter then does not show as gone is the building's (see `headroom`).
+    """
+    if track.accepted is None or (len(track.limits) == 1 and track.ceiling == track.accepted):
+        return
+    while len(track.limits) > 1 and now - track.limits[1][0] >= timing.free_after_s:
+        track.limits.pop(0)
+    if (
+        track.drawn is not None
+        and track.drawn_at is not None
+        and max(track.drawn) <= track.accepted + NEAR_A
+        and track.had_time_to_rise(timing)
+        and now - track.drawn_at <= timing.report_s
+    ):
+        del track.limits[:-1]
+    ceiling = max(limit_a for _, limit_a in track.limits)
+    if ceiling < track.ceiling and not track.ignores:
+        track.estimate = [min(value, max(ceiling, track.told)) for value in track.estimate]
+    track.ceiling = ceiling
+
+
+@lru_cache(maxsize=4096)
+def round_down(current_a: float, step_a: float) -> float:
+    """Round to a multiple of the step that is not above (13.9 is 139 steps of 0.1, whatever binary says)."""
+    return current_a if current_a == inf else round(floor(current_a / step_a + 1e-5) * step_a, 6)
+
+
+@lru_cache(maxsize=4096)
+def round_up(current_a: float, step_a: float) -> float:
+    """Round to a multiple of the step that is not below."""
+    return round(ceil(current_a / step_a - 1e-5) * step_a, 6)
