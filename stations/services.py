@@ -90,7 +90,7 @@ def boot_station(*, station_id: int, boot: Boot) -> str:
 
 @transaction.atomic
 def approve_stations(*, station_ids: list[int]) -> int:
-    """Take stations into service; returns how many were not. Raises EditionFull, changing none, without room for all."""
+    """Take stations into service; returns how many were not. Without room for all raises EditionFull, changing none."""
     new = Station.objects.filter(pk__in=station_ids).exclude(state=StationState.CONFIGURED)
     wanted, room = new.count(), room_for_stations()
     if room is not None and wanted > room:
