@@ -1,6 +1,14 @@
 """What all tests share: no broker, and settings as delivered."""
 
 import pytest
+from django.utils import timezone, translation
+
+
+@pytest.fixture(autouse=True)
+def _english_and_utc():
+    """Begin each test in English and UTC: a request of the test before may have left others active."""
+    translation.activate("en")
+    timezone.deactivate()
 
 
 @pytest.fixture(autouse=True)

@@ -5,6 +5,7 @@ import datetime as dt
 import json
 import math
 import re
+import unicodedata
 import zoneinfo
 from collections.abc import Iterable
 from typing import Any
@@ -29,6 +30,7 @@ WHOLE = re.compile(r"[-+]?(0|[1-9]\d*)")
 MAXIMUM_A = 80  # the largest maximum current of a station
 ALL = "all"
 
+_NO_TEXT = frozenset({"Cc", "Cs", "Zl", "Zp"})  # Unicode categories
 _TAG = "tag:yaml.org,2002:"
 _NUMBER_TAGS = frozenset({_TAG + "int", _TAG + "float"})
 _TEXT_TAGS = _NUMBER_TAGS | {_TAG + "str", _TAG + "timestamp"}
@@ -43,8 +45,8 @@ def _plain_text(node: yaml.Node, expected: str) -> str:
     if not isinstance(node, yaml.ScalarNode) or node.tag not in _TEXT_TAGS:
         quotes = " (put it in quotes)" if node.tag == _TAG + "bool" else ""
         raise UnfitError((node, f"expected {expected}, came {came(node)}{quotes}"))
-    if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in node.value):
-        raise UnfitError((node, f"expected {expected}, came a character that no text may hold"))
+    if any(unicodedata.category(character) in _NO_TEXT for character in node.value):
+        raise UnfitError((node, f"expected {expected}, came one with a control character or a line break"))
     return str(node.value)
 
 
@@ -308,7 +310,7 @@ def _refuse_repetition(node: yaml.Node) -> None:
             _refuse_repetition(item)
 
 
-identity = text(255, needed=True)
+identity = pattern(r"\S|\S.{0,253}\S", "an identity of 1 to 255 characters without spaces around it")
 id_tag = pattern(r"[\x20-\x7e]{1,20}", "a badge number of 1 to 20 printable ASCII characters (OCPP idTag)")
 
 SECTIONS: dict[str, Shape] = {
