@@ -32,6 +32,7 @@ class Loop:
     controller: Controller | None = None
     controller_for: tuple[object, ...] = ()
     last_turn_at: float = 0.0
+    last_tick_at: float = 0.0
     state_saved_at: float = 0.0
     kept: dict[Hashable, tuple[float, str, dict[str, Any]]] = field(default_factory=dict)
     told: dict[Hashable, tuple[float, int | None, float]] = field(default_factory=dict)
@@ -45,11 +46,13 @@ def balance(*, is_tick: bool = False) -> Decision | None:
     """Do one turn; returns its decision, None where a beat longer than the tick lets this one pass."""
     installation, meter = Installation.get_solo(), Meter.get_solo()
     timing = timing_of(installation)
-    now = max(time.time(), _loop.last_turn_at)
-    if is_tick and now - _loop.last_turn_at < timing.beat_s - 0.5:
+    if is_tick and time.time() - _loop.last_tick_at < timing.beat_s - 0.5:
         return None
-    _loop.last_turn_at = now
     sample, grid_at = read_meter(installation, meter) if meter.is_present else (None, 0.0)
+    now = max(time.time(), _loop.last_turn_at)
+    _loop.last_turn_at = now
+    if is_tick:
+        _loop.last_tick_at = now
     grid = sample.currents_a if sample else None
     seen, places, station_places = observe(installation, now=now, grid=grid, grid_at=grid_at)
     controller = _controller(installation, timing)

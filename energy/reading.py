@@ -39,7 +39,8 @@ def meter_map(meter: Meter) -> MeterMap:
 
 
 def read_meter(installation: Installation, meter: Meter) -> tuple[MeterSample | None, float]:
-    """Read the meter once; returns the sample, None without a usable one, and the time (s) of the last usable one."""
+    """Read the meter once; returns the sample, None without a usable one, and when (s) the last usable one was asked."""
+    asked_at = time.time()
     try:
         sample = _connected(installation, meter).read()
     except MeterError as error:
@@ -48,7 +49,7 @@ def read_meter(installation: Installation, meter: Meter) -> tuple[MeterSample | 
     if meter.failing_since is not None:
         logger.info("The meter answers again")
         Meter.objects.filter(pk=meter.pk).update(failing_since=None, last_error="")
-    _open.last_good_at = time.time()
+    _open.last_good_at = asked_at
     return sample, _open.last_good_at
 
 

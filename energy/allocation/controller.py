@@ -120,9 +120,10 @@ class Controller:
         if not self.dynamic:
             return "operational"
         age_s = self.headroom.age_s(seen.now)
-        if age_s is None or age_s >= self.timing.stale_meter_s:
+        nearest_s = self.timing.beat_s / 2  # it is the turn nearest to the age that counts, not the one after
+        if age_s is None or age_s > self.timing.stale_meter_s - nearest_s:
             return "fail_safe"
-        if age_s >= self.timing.no_increase_s:
+        if age_s > self.timing.no_increase_s - nearest_s:
             return "meter_old"
         if self.started_at is not None and seen.now - self.started_at < self.timing.report_s:
             for connector, track in pairs:

@@ -89,3 +89,11 @@ async def test_the_loop_goes_on_after_every_death(product):
         product.wait_for(
             lambda before=before: product.query("SELECT count(*) FROM energy_reading")[0][0] >= before + 3, 60
         )
+
+
+def test_ctrl_c_stops_all_of_it(product):
+    processes = [process for name in ("web", "control", "worker", "beat", "redis") for process in product.processes(name)]
+    assert len(processes) == 5
+    product.stop()
+    assert not any(process.is_running() for process in processes)
+    product.start()
