@@ -16,7 +16,7 @@ from ocpp.v16.enums import Action, ChargePointErrorCode, ChargePointStatus, Char
 pytestmark = pytest.mark.e2e
 
 NODE = Path(__file__).parent / "node"
-STATIC_SITE = "installation: {mode: static, fuse_a: 63, static_limit_a: 20}\n"
+STATIC_SITE = "installation: {mode: static, fuse_a: 63, static_limit_a: 20, fail_safe_a: 6}\n"
 
 
 class Foreign(ChargePoint):
