@@ -39,7 +39,7 @@ def meter_map(meter: Meter) -> MeterMap:
 
 
 def read_meter(installation: Installation, meter: Meter) -> tuple[MeterSample | None, float]:
-    """Read the meter once; returns the sample, None without a usable one, and when (s) the last usable one was asked."""
+    """Read the meter once; returns the sample (None: no usable one) and when the last usable one was asked (s)."""
     asked_at = time.time()
     try:
         sample = _connected(installation, meter).read()

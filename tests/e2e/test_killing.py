@@ -92,7 +92,8 @@ async def test_the_loop_goes_on_after_every_death(product):
 
 
 def test_ctrl_c_stops_all_of_it(product):
-    processes = [process for name in ("web", "control", "worker", "beat", "redis") for process in product.processes(name)]
+    names = ("web", "control", "worker", "beat", "redis")
+    processes = [process for name in names for process in product.processes(name)]
     assert len(processes) == 5
     product.stop()
     assert not any(process.is_running() for process in processes)
