@@ -4,12 +4,12 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.secrets import keyed_hash, matches
+from accounts.secrets import matches
 from badges.authorisation import access_rule, decide, find_badge
 from badges.models import Badge
 from stations.editions import room_for_stations
 from stations.errors import EditionFull, StationRefused
-from stations.models import Connector, ConnectorStatus, Station, StationState
+from stations.models import Connector, ConnectorStatus, Station, StationState, Transaction
 from stations.ocpp16.normalise import Boot, Status
 from stations.signals import decide_again
 
@@ -149,20 +149,17 @@ def _agree(station_id: int, badge: Badge | None) -> bool:
     return station.badges.filter(pk=badge.pk).exists()
 
 
-def set_station_password(*, station_id: int, password: str | None) -> None:
-    """Set the password a station must connect with (security profile 1); None: none."""
-    Station.objects.filter(pk=station_id).update(password_hash=keyed_hash(password) if password else "")
-
-
 @transaction.atomic
-def record_limit(*, connector_id: int, limit_a: float, refusal: str = "") -> None:
-    """Keep a station's answer to a limit: accepted, or with `refusal` why the limit before still holds."""
+def record_limit(*, connector_id: int, transaction_id: int | None, limit_a: float, refusal: str = "") -> None:
+    """Keep a station's answer to a limit: accepted, or with `refusal` why the limit before still holds.
+
+    An acceptance for a transaction that has ended meanwhile says nothing of the next one and is passed over.
+    """
+    connector = Connector.objects.filter(pk=connector_id)
     if refusal:
-        Connector.objects.filter(pk=connector_id).update(refusal=refusal[:200])
-    else:
-        Connector.objects.filter(pk=connector_id).update(
-            accepted_limit_a=limit_a, accepted_at=timezone.now(), refusal=""
-        )
+        connector.update(refusal=refusal[:200])
+    elif transaction_id is None or Transaction.objects.filter(pk=transaction_id, stopped_at=None).exists():
+        connector.update(accepted_limit_a=limit_a, accepted_at=timezone.now(), refusal="")
     ask_to_decide()
 
 

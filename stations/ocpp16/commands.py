@@ -1,6 +1,6 @@
-"""What goes out: the newest limits of one station, one call at a time; and what others ask to be sent.
+"""What goes out: the newest limits of one station, one call at a time.
 
-Functions of the first half run anywhere and publish; `Limits` lives in the process that holds the socket.
+The functions run anywhere and publish; `Limits` lives in the process that holds the socket.
 """
 
 import asyncio
@@ -35,20 +35,12 @@ def send_standing(standing: Iterable[Standing]) -> None:
     publish({"type": "stations.standing", "standing": [list(entry) for entry in standing]})
 
 
-def send_call(station_id: int, action: str, payload: dict[str, Any]) -> None:
-    """Publish a call to one station; its answer is logged."""
-    publish({"type": "stations.call", "station_id": station_id, "action": action, "payload": payload})
-
-
 class Limits:
     """The limits one station still has to be told; a newer one replaces one that waits."""
 
-    def __init__(
-        self, station_id: int, call: Callable[[str, dict[str, Any]], Awaitable[dict[str, Any]]], unit: str = "A"
-    ) -> None:
+    def __init__(self, station_id: int, call: Callable[[str, dict[str, Any]], Awaitable[dict[str, Any]]]) -> None:
         self._station_id = station_id
         self._call = call
-        self._unit = unit
         self._live: dict[int, tuple[int, int | None, float]] = {}
         self._standing: tuple[list[int], float] | None = None
         self._sending: asyncio.Task[None] | None = None
@@ -95,7 +87,13 @@ class Limits:
         purpose = live_purpose(transaction_id)
         refusal = await self._set_profile(number, purpose, limit_a, transaction_id)
         if refusal is not None:
-            await in_database(record_limit, connector_id=connector_id, limit_a=limit_a, refusal=refusal)
+            await in_database(
+                record_limit,
+                connector_id=connector_id,
+                transaction_id=transaction_id,
+                limit_a=limit_a,
+                refusal=refusal,
+            )
 
     async def _send_standing(self, numbers: list[int], fail_safe_a: float) -> None:
         """Tell every connector its fail-safe current and keep that all took it."""
@@ -107,9 +105,7 @@ class Limits:
         self, number: int, purpose: Purpose, limit_a: float, transaction_id: int | None
     ) -> str | None:
         """Send SetChargingProfile; returns "" when accepted, why not otherwise, None when the socket closed."""
-        profile = charging_profile(
-            purpose=purpose, limit_a=limit_a, now=timezone.now(), transaction_id=transaction_id, unit=self._unit
-        )
+        profile = charging_profile(purpose=purpose, limit_a=limit_a, now=timezone.now(), transaction_id=transaction_id)
         try:
             answer = await self._call("SetChargingProfile", {"connectorId": number, "csChargingProfiles": profile})
         except StationAway:

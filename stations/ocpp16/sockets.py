@@ -78,9 +78,6 @@ def deliver(message: dict[str, Any]) -> None:
         for station_id, numbers, fail_safe_a in message["standing"]:
             if station_id in _sockets:
                 _sockets[station_id].limits.set_standing(numbers, fail_safe_a)
-    elif message["type"] == "stations.call":
-        if message["station_id"] in _sockets:
-            _sockets[message["station_id"]].start_call(message["action"], message["payload"])
     elif message["type"] == "stations.taken":
         socket = _sockets.get(message["station_id"])
         if socket is not None and socket.socket_id != message["socket_id"]:

@@ -8,6 +8,7 @@ from django.utils import timezone
 from badges.models import AccessRule, Badge, BadgeSettings
 from stations.models import Connector, MeterValue, Station, StrayMessage, Transaction
 from stations.ocpp16.normalise import MeterValues, Sample, read_start, read_stop
+from stations.services import record_limit
 from stations.transactions import record_meter_values, start_transaction, stop_transaction
 
 pytestmark = pytest.mark.django_db
@@ -54,6 +55,15 @@ def test_a_start_counts_the_connector_at_the_standing_fail_safe_current(station)
     Connector.objects.update(accepted_limit_a=32)
     start(station)
     assert Connector.objects.get().accepted_limit_a == 8
+
+
+def test_an_acceptance_that_comes_after_the_next_start_does_not_count_for_it(station):
+    first, _ = start(station)
+    start(station, at=T0 + timedelta(hours=2), meter=3000)
+    connector = Connector.objects.get()
+    record_limit(connector_id=connector.pk, transaction_id=first.pk, limit_a=16)
+    connector.refresh_from_db()
+    assert connector.accepted_limit_a == 8
 
 
 def test_a_stop_ends_it_and_a_second_stop_changes_nothing(station):
