@@ -87,6 +87,10 @@ class Track:
             self.on_since, self.off_since = None, now
         self.told, self.changed_at = limit_a, now
 
+    def is_new(self, now: float, timing: Timing) -> bool:
+        """Tell whether it was told nothing yet in a session so young that its standing limit may not hold yet."""
+        return not self.told and self.raised_at is not None and now - self.raised_at < timing.obey_s
+
     def is_falling(self) -> bool:
         """Tell whether a decrease was sent whose effect may not have been seen yet."""
         return not self.ignores and (self.accepted != self.told or self.ceiling > self.told)
@@ -120,7 +124,8 @@ def observe(track: Track, seen: ConnectorSeen, now: float, timing: Timing) -> No
     if seen.charging:
         _follow_acceptance(track, now, timing)
         if has_sample:
-            track.ignores = max(track.drawn or (0.0,)) > track.in_force() + timing.obey_margin_a
+            is_above = max(track.drawn or (0.0,)) > track.in_force() + timing.obey_margin_a
+            track.ignores = is_above and not track.is_new(now, timing)
         if track.takes is not None and track.takes_at is not None and now - track.takes_at >= timing.probe_s:
             track.takes, track.takes_at, track.steady_since = track.takes + timing.demand_margin_a, now, None
 

@@ -61,7 +61,7 @@ async def live(station):
             connector_id=1, error_code=ChargePointErrorCode.no_error, status=ChargePointStatus.charging
         )
     )
-    await station.call(call.MeterValues(connector_id=1, transaction_id=number, meter_value=meter_value(1400, 9.5)))
+    await station.call(call.MeterValues(connector_id=1, transaction_id=number, meter_value=meter_value(1400, 5.9)))
     await station.expect("TxDefaultProfile")
     await station.expect("TxProfile")
     stopped = await station.call(
@@ -86,7 +86,7 @@ async def test_it_completes_a_session_and_is_told_its_limits(product):
         number,
     )
     assert (identity, energy_wh, reason) == ("Foreign/1", 1500, "Local")
-    assert product.query("SELECT current_l1_a FROM stations_metervalue WHERE energy_wh = 1400") == [(9.5,)]
+    assert product.query("SELECT current_l1_a FROM stations_metervalue WHERE energy_wh = 1400") == [(5.9,)]
     live_limits = [p for p in station.profiles if p["charging_profile_purpose"] == "TxProfile"]
     assert live_limits[-1]["transaction_id"] == number
     assert live_limits[-1]["charging_schedule"]["charging_schedule_period"][0]["limit"] == 20

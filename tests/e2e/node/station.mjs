@@ -26,7 +26,7 @@ const { transactionId } = await station.call("StartTransaction", {
   connectorId: 1, idTag: "A1B2C3", meterStart: 1000, timestamp: now(),
 });
 await station.call("StatusNotification", { connectorId: 1, status: "Charging", errorCode: "NoError" });
-const current = (phase) => ({ value: "9.5", measurand: "Current.Import", phase, unit: "A" });
+const current = (phase) => ({ value: "5.9", measurand: "Current.Import", phase, unit: "A" });
 await station.call("MeterValues", {
   connectorId: 1, transactionId,
   meterValue: [{ timestamp: now(), sampledValue: [{ value: "1400" }, current("L1"), current("L2"), current("L3")] }],

@@ -610,3 +610,23 @@ def test_where_the_building_is_still_commands_never_add_up_to_more_than_the_fuse
 def test_every_code_has_a_sentence_and_every_reason_reads_as_one():
     assert set(REASON_TEXTS) == set(ReasonCode)
     assert str(Reason(ReasonCode.WAITING, {"ahead": 2})) == "waiting: 2 ahead"
+
+
+def test_a_car_that_begins_above_its_standing_limit_is_given_its_share_and_not_stopped():
+    controller = fresh(dynamic=False)
+    idle = connector(charging=False, accepted=6.0, fail_safe=6.0)
+    controller.decide(look(idle, limit=equally(20)))
+    begun = replace(idle, charging=True, drawn=(9.5, 9.5, 9.5), drawn_at=1.0)
+    decision = controller.decide(look(begun, now=1.0, limit=equally(20)))
+    assert 9.5 <= decision.allocations["a"] <= 20
+
+
+def test_a_car_that_goes_on_above_what_it_never_was_told_is_set_apart_in_the_end():
+    controller = fresh(dynamic=False)
+    idle = connector(charging=False, accepted=6.0, fail_safe=6.0)
+    controller.decide(look(idle, limit=equally(3)))
+    for second in range(1, 20):
+        begun = replace(idle, charging=True, drawn=(9.5, 9.5, 9.5), drawn_at=float(second))
+        decision = controller.decide(look(begun, now=float(second), limit=equally(3)))
+        assert decision.allocations["a"] == 0
+    assert decision.reasons["a"].code == ReasonCode.IGNORES_LIMIT
