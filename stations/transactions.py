@@ -1,19 +1,19 @@
-"""Writes on transactions and their meter values: each is done once, however often a station repeats itself."""
+"""Writes on transactions: each is done once, however often a station repeats itself."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
+from stations.metering import sample_rows
 from stations.models import Connector, MeterValue, StrayMessage, Transaction
-from stations.ocpp16.normalise import CLOCK_FLAG, METER_FLAG, MeterValues, Sample, Start, Stop
+from stations.ocpp16.normalise import CLOCK_FLAG, METER_FLAG, Start, Stop
 from stations.services import ask_to_decide, authorise, connector_of, note_idle
 
 LOST, MATCHED_FLAG = "Lost", "matched"
 ACCEPTED = "Accepted"
-LIVE_FOR = timedelta(minutes=10)
 
 
 @transaction.atomic
@@ -78,7 +78,7 @@ def stop_transaction(*, station_id: int, stop: Stop, raw: dict[str, Any]) -> str
             found.raw_stop, found.stop_id_tag = raw, stop.id_tag
             found.flags = [*found.flags, *(flag for flag in stop.flags if flag not in found.flags)]
             _close(found, at=stop.at, meter_wh=stop.meter_wh, reason=stop.reason)
-            _keep_samples(found.connector, found, stop.samples)
+            MeterValue.objects.bulk_create(sample_rows(found.connector_id, found.pk, stop.samples))
     ask_to_decide()
     return authorise(station_id=station_id, id_tag=stop.id_tag)[0] if stop.id_tag else None
 
@@ -118,64 +118,3 @@ def _keep_stray(station_id: int, action: str, raw: dict[str, Any], reason: str) 
     kept = StrayMessage.objects.filter(station_id=station_id, action=action, reason=reason[:200])
     if not any(message.payload == raw for message in kept):
         StrayMessage.objects.create(station_id=station_id, action=action, payload=raw, reason=reason[:200])
-
-
-@transaction.atomic
-def record_meter_values(*, station_id: int, values: MeterValues) -> Transaction | None:
-    """Keep samples; returns the transaction they belong to.
-
-    Samples of connector 0 measure the whole station: without a transaction they belong to no connector and are skipped.
-    """
-    ours = Transaction.objects.filter(connector__station_id=station_id).select_related("connector")
-    belonging = ours.filter(pk=values.transaction_id).first() if values.transaction_id else None
-    if belonging is None:
-        belonging = ours.filter(connector__number=values.connector, stopped_at=None).first()
-    if belonging is None and values.connector == 0:
-        return None
-    connector = belonging.connector if belonging is not None else connector_of(station_id, values.connector)
-    _keep_samples(connector, belonging, values.samples)
-    is_over = belonging is not None and belonging.stopped_at is not None
-    if values.samples and not is_over:
-        _note_live(connector, values.samples[-1])
-    ask_to_decide()
-    return belonging
-
-
-def _keep_samples(connector: Connector, belonging: Transaction | None, samples: tuple[Sample, ...]) -> None:
-    """Write one row a sample."""
-    MeterValue.objects.bulk_create(
-        MeterValue(
-            connector=connector,
-            transaction=belonging,
-            measured_at=sample.at,
-            context=sample.context,
-            energy_wh=sample.energy_wh,
-            power_w=sample.power_w,
-            current_l1_a=sample.currents_a[0],
-            current_l2_a=sample.currents_a[1],
-            current_l3_a=sample.currents_a[2],
-            voltage_l1_v=sample.voltages_v[0],
-            voltage_l2_v=sample.voltages_v[1],
-            voltage_l3_v=sample.voltages_v[2],
-            offered_a=sample.offered_a,
-            soc_percent=sample.soc_percent,
-        )
-        for sample in samples
-    )
-
-
-def _note_live(connector: Connector, sample: Sample) -> None:
-    """Note the newest sample as what flows now. Its age is taken at receipt: station clocks differ by minutes."""
-    now = timezone.now()
-    if now - sample.at > LIVE_FOR or sample.context == "Transaction.End":
-        return
-    live: dict[str, Any] = {}
-    if sample.has_currents:
-        l1, l2, l3 = sample.currents_a
-        live.update(current_l1_a=l1, current_l2_a=l2, current_l3_a=l3, measured_at=now)
-    if sample.energy_wh is not None:
-        live["energy_wh"] = sample.energy_wh
-    if sample.power_w is not None:
-        live["power_w"] = sample.power_w
-    if live:
-        Connector.objects.filter(pk=connector.pk).update(**live)

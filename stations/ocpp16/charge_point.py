@@ -12,10 +12,11 @@ from django.utils import timezone
 
 from stations.models import StationState
 from stations.ocpp16 import normalise
+from stations.ocpp16.batching import keep_meter_values
 from stations.ocpp16.database import in_database
 from stations.ocpp16.frames import OcppError
 from stations.services import authorise, boot_station, record_status
-from stations.transactions import record_meter_values, start_transaction, stop_transaction
+from stations.transactions import start_transaction, stop_transaction
 
 if TYPE_CHECKING:
     from stations.ocpp16.consumer import StationConsumer
@@ -72,7 +73,7 @@ async def stop(socket: "StationConsumer", payload: Payload) -> Payload:
 async def meter_values(socket: "StationConsumer", payload: Payload) -> Payload:
     """MeterValues (§4.7); a transaction that was refused and goes on is stopped."""
     values = normalise.read_meter_values(payload, timezone.now())
-    transaction = await in_database(record_meter_values, station_id=socket.station.pk, values=values)
+    transaction = await keep_meter_values(socket.station.pk, values)
     if transaction is not None and not transaction.is_authorised and transaction.stopped_at is None:
         socket.start_call("RemoteStopTransaction", {"transactionId": transaction.pk})
     return {}

@@ -6,10 +6,11 @@ import pytest
 from django.utils import timezone
 
 from badges.models import AccessRule, Badge, BadgeSettings
+from stations.metering import record_meter_values
 from stations.models import Connector, MeterValue, Station, StrayMessage, Transaction
 from stations.ocpp16.normalise import MeterValues, Sample, read_start, read_stop
 from stations.services import record_limit
-from stations.transactions import record_meter_values, start_transaction, stop_transaction
+from stations.transactions import start_transaction, stop_transaction
 
 pytestmark = pytest.mark.django_db
 
@@ -31,6 +32,11 @@ def start(station, *, at=T0, connector=1, id_tag="A1", meter=1000):
 def stop(station, transaction_id, *, at=T0 + timedelta(hours=1), meter=5000, **extra):
     raw = {"transactionId": transaction_id, "meterStop": meter, "timestamp": at.isoformat(), **extra}
     return stop_transaction(station_id=station.pk, stop=read_stop(raw, timezone.now()), raw=raw)
+
+
+def report(station, values):
+    (belonging,) = record_meter_values(reports=[(station.pk, values)])
+    return belonging
 
 
 def test_a_start_is_kept_with_what_the_station_sent(station):
@@ -143,7 +149,7 @@ def test_a_transaction_begun_offline_arrives_late_and_does_not_disturb_the_runni
 def test_a_meter_that_went_back_is_estimated_from_samples_and_flagged(station):
     transaction, _ = start(station, meter=1000)
     sample = Sample(at=T0 + timedelta(minutes=30), energy_wh=2600)
-    record_meter_values(station_id=station.pk, values=MeterValues(1, transaction.pk, (sample,)))
+    report(station, MeterValues(1, transaction.pk, (sample,)))
     stop(station, transaction.pk, meter=10)
     transaction.refresh_from_db()
     assert transaction.energy_wh == 1600
@@ -206,7 +212,7 @@ def test_the_newest_sample_is_what_flows_now_and_its_age_is_taken_at_receipt(sta
     transaction, _ = start(station, at=timezone.now())
     behind = timezone.now() - timedelta(minutes=3)
     sample = Sample(at=behind, currents_a=(10.0, 11.0, None), energy_wh=1500)
-    record_meter_values(station_id=station.pk, values=MeterValues(1, transaction.pk, (sample,)))
+    report(station, MeterValues(1, transaction.pk, (sample,)))
     connector = Connector.objects.get()
     assert connector.current_a == (10, 11, 0)
     assert connector.measured_at > behind + timedelta(minutes=2)
@@ -215,7 +221,7 @@ def test_the_newest_sample_is_what_flows_now_and_its_age_is_taken_at_receipt(sta
 def test_samples_kept_while_offline_do_not_pass_for_what_flows_now(station):
     transaction, _ = start(station)
     sample = Sample(at=T0, currents_a=(16.0, 16.0, 16.0))
-    record_meter_values(station_id=station.pk, values=MeterValues(1, transaction.pk, (sample,)))
+    report(station, MeterValues(1, transaction.pk, (sample,)))
     assert Connector.objects.get().current_a is None
     assert MeterValue.objects.get().current_l1_a == 16
 
@@ -223,12 +229,12 @@ def test_samples_kept_while_offline_do_not_pass_for_what_flows_now(station):
 def test_after_the_stop_nothing_flows(station):
     transaction, _ = start(station, at=timezone.now())
     sample = Sample(at=timezone.now(), currents_a=(10.0, 10.0, 10.0))
-    record_meter_values(station_id=station.pk, values=MeterValues(1, transaction.pk, (sample,)))
+    report(station, MeterValues(1, transaction.pk, (sample,)))
     stop(station, transaction.pk, at=timezone.now())
     assert Connector.objects.get().current_a == (0, 0, 0)
 
 
 def test_values_with_an_unknown_transaction_belong_to_the_open_one(station):
     transaction, _ = start(station)
-    belonging = record_meter_values(station_id=station.pk, values=MeterValues(1, 0, (Sample(at=T0, energy_wh=1),)))
+    belonging = report(station, MeterValues(1, 0, (Sample(at=T0, energy_wh=1),)))
     assert belonging == transaction
