@@ -9,6 +9,18 @@ from accounts.secrets import keyed_hash
 FIRST_USERNAME, FIRST_PASSWORD = "admin", "1234"
 
 
+def apply_role(user: User) -> None:
+    """Give a user the rights of the role, unsaved."""
+    user.is_superuser = user.role == Role.ADMINISTRATOR
+    user.is_staff = user.role != Role.STANDARD
+
+
+def is_last_administrator(user: User) -> bool:
+    """Say whether nobody could administer any more without this user."""
+    administrators = User.objects.filter(role=Role.ADMINISTRATOR, is_active=True)
+    return administrators.filter(pk=user.pk).exists() and not administrators.exclude(pk=user.pk).exists()
+
+
 @transaction.atomic
 def save_user(
     *,
@@ -26,8 +38,7 @@ def save_user(
     user: User = User.objects.filter(username=username).first() or User(username=username)
     if role is not None:
         user.role = role
-    user.is_superuser = user.role == Role.ADMINISTRATOR
-    user.is_staff = user.role != Role.STANDARD
+    apply_role(user)
     if email is not None:
         user.email = email
     if password is not None and not (user.pk and user.check_password(password)):

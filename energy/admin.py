@@ -27,7 +27,9 @@ class DecidingAdmin(SingletonModelAdmin, ModelAdmin):  # type: ignore[misc]
 
 @admin.register(Installation)
 class InstallationAdmin(DecidingAdmin):
-    """The building's supply."""
+    """The building's supply. Times are set in a site file, which checks them."""
+
+    exclude = ["timing"]
 
 
 class MeterForm(forms.ModelForm):  # type: ignore[type-arg]

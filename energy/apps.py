@@ -5,6 +5,7 @@ import threading
 from typing import Any
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy
 from kombu.exceptions import OperationalError
 
 logger = logging.getLogger(__name__)
@@ -16,6 +17,7 @@ _waiting = threading.Lock()
 
 class EnergyConfig(AppConfig):
     name = "energy"
+    verbose_name = gettext_lazy("Installation and meter")
 
     def ready(self) -> None:
         """Listen to the stations."""

@@ -1,6 +1,7 @@
 """One turn of the loop: read the meter, observe, decide, keep, tell."""
 
 import logging
+import math
 import time
 from collections.abc import Hashable
 from dataclasses import dataclass, field
@@ -9,7 +10,8 @@ from typing import Any
 
 from django.db import transaction
 
-from energy.allocation import Controller, Decision, Timing
+from energy.allocation import Controller, Decision, Timing, fall_back
+from energy.dashboard import GROUP
 from energy.models import Allocation, ControllerState, Installation, Meter, Mode, Reading
 from energy.observing import Place, StationPlace, observe
 from energy.reading import read_meter
@@ -18,7 +20,6 @@ from stations.ocpp16.sockets import publish
 
 logger = logging.getLogger(__name__)
 
-DASHBOARD = "dashboard"
 SAVE_STATE_EACH_S = 10.0
 RESEND_AFTER_S = 20.0
 SAME_A = 0.05
@@ -31,11 +32,10 @@ class Loop:
 
     controller: Controller | None = None
     controller_for: tuple[object, ...] = ()
-    last_turn_at: float = 0.0
-    last_tick_at: float = 0.0
+    last_tick_at: float = -math.inf
     state_saved_at: float = 0.0
     kept: dict[Hashable, tuple[float, str, dict[str, Any]]] = field(default_factory=dict)
-    told: dict[Hashable, tuple[float, int | None, float]] = field(default_factory=dict)
+    told: dict[Hashable, tuple[float, int, float]] = field(default_factory=dict)
     stood: dict[int, tuple[float, float]] = field(default_factory=dict)
 
 
@@ -45,30 +45,27 @@ _loop = Loop()
 def balance(*, is_tick: bool = False) -> Decision | None:
     """Do one turn; returns its decision, None where a beat longer than the tick lets this one pass."""
     installation, meter = Installation.get_solo(), Meter.get_solo()
-    timing = timing_of(installation)
-    if is_tick and time.time() - _loop.last_tick_at < timing.beat_s - 0.5:
+    timing = installation.times
+    if is_tick and time.monotonic() - _loop.last_tick_at < timing.beat_s - 0.5:
         return None
     sample, grid_at = read_meter(installation, meter) if meter.is_present else (None, 0.0)
-    now = max(time.time(), _loop.last_turn_at)
-    _loop.last_turn_at = now
+    now = time.time()
     if is_tick:
-        _loop.last_tick_at = now
+        _loop.last_tick_at = time.monotonic()
     grid = sample.currents_a if sample else None
     seen, places, station_places = observe(installation, now=now, grid=grid, grid_at=grid_at)
     controller = _controller(installation, timing)
-    decision = controller.decide(seen)
+    try:
+        decision = controller.decide(seen)
+    except Exception:
+        logger.exception("No decision could be made: every station is told its fail-safe current")
+        decision = fall_back(seen)
     _tell(decision, places, station_places, now)
     _keep_decision(controller, decision, places, now)
     if is_tick:
         _keep_reading(decision, grid, seen_charging(seen.connectors), now)
-    publish({"type": "dashboard.changed"}, group=DASHBOARD)
+    publish({"type": "dashboard.changed"}, group=GROUP)
     return decision
-
-
-def timing_of(installation: Installation) -> Timing:
-    """Return the times of this installation: those it sets, and the defaults of the rest."""
-    known = Timing.__dataclass_fields__
-    return Timing(**{name: value for name, value in installation.timing.items() if name in known})
 
 
 def seen_charging(connectors: Any) -> tuple[float, float, float]:
@@ -118,20 +115,23 @@ def _tell(decision: Decision, places: dict[Hashable, Place], station_places: lis
         _loop.stood.update({place.station_id: (place.fail_safe_a, now) for place in standing})
 
 
-def _is_due(place: Place, limit_a: float, told: tuple[float, int | None, float] | None, now: float) -> bool:
-    """Say whether a limit must be sent: it can be, is not in force, and was not just sent."""
+def _is_due(place: Place, limit_a: float, told: tuple[float, int, float] | None, now: float) -> bool:
+    """Say whether a limit must be sent: it can be, is not in force, and was not just sent.
+
+    A new transaction is always told: what held for the last one may have gone with it.
+    """
     if not place.is_reachable or not place.is_charging:
-        return False
-    if place.accepted_a is not None and abs(place.accepted_a - limit_a) < SAME_A:
         return False
     if told is None or told[1] != place.transaction_id:
         return True
-    return abs(told[0] - limit_a) >= SAME_A or now - told[2] >= RESEND_AFTER_S
+    if place.accepted_a is not None and abs(place.accepted_a - limit_a) < SAME_A:
+        return False
+    return abs(told[0] - limit_a) >= SAME_A or not 0 <= now - told[2] < RESEND_AFTER_S
 
 
 def _is_recent(stood: tuple[float, float] | None, fail_safe_a: float, now: float) -> bool:
     """Say whether a standing current was sent so lately that its answer may still come."""
-    return stood is not None and stood[0] == fail_safe_a and now - stood[1] < RESEND_AFTER_S
+    return stood is not None and stood[0] == fail_safe_a and 0 <= now - stood[1] < RESEND_AFTER_S
 
 
 @transaction.atomic
@@ -156,7 +156,7 @@ def _keep_decision(controller: Controller, decision: Decision, places: dict[Hash
         ),
         batch_size=ALLOCATIONS_AT_ONCE,
     )
-    if changed or now - _loop.state_saved_at >= SAVE_STATE_EACH_S:
+    if changed or not 0 <= now - _loop.state_saved_at < SAVE_STATE_EACH_S:
         ControllerState.objects.update_or_create(
             pk=ControllerState.singleton_instance_id, defaults={"state": controller.dump()}
         )

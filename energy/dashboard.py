@@ -3,7 +3,7 @@
 import zoneinfo
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -22,8 +22,8 @@ from energy.reasons import explain
 from stations.models import Connector, ConnectorStatus, Station, StationState, Transaction
 
 HISTORY = timedelta(minutes=15)
-LOOP_LATE = timedelta(seconds=5)  # without a turn, besides the beat itself
-METER_LATE = timedelta(seconds=3)  # from here on the controller gives no increase (LOAD_MANAGEMENT "Meter")
+LOOP_LATE_S = 5.0  # without a turn, besides the beat itself
+GROUP = "dashboard"  # channel-layer group that hears of every change
 
 Triple = tuple[float, float, float]
 PointRow = list[float | None]
@@ -79,6 +79,11 @@ class ManagerState:
         return words[self.level]
 
     @property
+    def needs_meter(self) -> bool:
+        """Say whether it is the meter that must be looked at."""
+        return self.cause in (Cause.NO_METER, Cause.METER_SILENT, Cause.FAIL_SAFE)
+
+    @property
     def reason(self) -> str:
         """Name the cause in the visitor's language; empty when operational."""
         if self.cause is None:
@@ -89,13 +94,14 @@ class ManagerState:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of the installation now, A; None: not known. Shares are percent of the width of its bar."""
+    """One line of the installation now, A; None: not known. Shares are percent of its bar, `scale_a` wide."""
 
     name: str
     building_a: float | None
     charging_a: float
     usable_a: float | None
     fuse_a: float | None
+    scale_a: float = 1.0
 
     @property
     def total_a(self) -> float:
@@ -110,8 +116,7 @@ class Line:
     def _share(self, current_a: float | None) -> float | None:
         if current_a is None:
             return None
-        full_a = max(self.fuse_a or 0.0, self.usable_a or 0.0, self.total_a, 1.0) * 1.03
-        return round(100 * max(current_a, 0.0) / full_a, 2)
+        return round(100 * max(current_a, 0.0) / self.scale_a, 2)
 
     @property
     def building_share(self) -> float:
@@ -228,6 +233,9 @@ class Overview:
     usable_a: float | None
     static_limit_a: float | None
     meter_age_s: int | None
+    meter_error: str
+    is_fail_safe: bool
+    silence_s: float
     charging_limit_a: tuple[float, ...]
     lines: tuple[Line, ...]
     stations: int
@@ -251,6 +259,11 @@ class Overview:
     def free(self) -> int:
         """Count the connectors a car could be plugged into now."""
         return self.conditions.get(Condition.FREE, 0)
+
+    @property
+    def is_out_of_reach(self) -> bool:
+        """Say whether not one connector could be used, because none is connected and in service."""
+        return self.conditions.get(Condition.OFFLINE, 0) == self.connectors
 
     @property
     def counts(self) -> list[tuple[Condition, int]]:
@@ -293,6 +306,9 @@ def compute_overview(now: datetime) -> Overview:
         usable_a=installation.usable_a,
         static_limit_a=installation.static_limit_a,
         meter_age_s=_meter_age_s(meter, now),
+        meter_error=meter.last_error,
+        is_fail_safe=reading is not None and reading.state == Cause.FAIL_SAFE,
+        silence_s=_silence_s(installation.times),
         charging_limit_a=() if reading is None else _limit(reading)[: installation.phases],
         lines=_lines(installation, reading),
         stations=states[StationState.CONFIGURED],
@@ -406,16 +422,22 @@ def _state(
         return ManagerState(Level.NOT_OPERATIONAL, Cause.NO_STATION)
     if reading is None:
         return ManagerState(Level.DEGRADED, Cause.LOOP_NEVER_RAN)
-    beat = timedelta(seconds=installation.timing.get("beat_s", Timing().beat_s))
-    if now - reading.at > LOOP_LATE + beat:
+    timing = installation.times
+    if (now - reading.at).total_seconds() > _silence_s(timing):
         return ManagerState(Level.DEGRADED, Cause.LOOP_STOPPED, reading.at)
     if installation.mode == Mode.DYNAMIC and not meter.is_present:
         return ManagerState(Level.DEGRADED, Cause.NO_METER)
-    if meter.is_present and meter.failing_since is not None and now - meter.failing_since >= METER_LATE:
+    silent_s = (now - meter.failing_since).total_seconds() if meter.is_present and meter.failing_since else 0.0
+    if silent_s >= timing.no_increase_s:
         return ManagerState(Level.DEGRADED, Cause.METER_SILENT, meter.failing_since)
     if reading.state == Cause.FAIL_SAFE:
         return ManagerState(Level.DEGRADED, Cause.FAIL_SAFE)
     return ManagerState(Level.OPERATIONAL)
+
+
+def _silence_s(timing: Timing) -> float:
+    """Tell how far apart two turns of the loop may be before it counts as stopped."""
+    return timing.beat_s + LOOP_LATE_S
 
 
 def _meter_age_s(meter: Meter, now: datetime) -> int | None:
@@ -430,10 +452,12 @@ def _lines(installation: Installation, reading: Reading | None) -> tuple[Line, .
     if reading is None:
         return ()
     building, charging = _building(reading), _charging(reading)
-    return tuple(
-        Line(f"L{line + 1}", building[line], charging[line], installation.usable_a, installation.fuse_a)
-        for line in range(installation.phases)
-    )
+    usable_a, fuse_a = installation.usable_a, installation.fuse_a
+    lines = [
+        Line(f"L{line + 1}", building[line], charging[line], usable_a, fuse_a) for line in range(installation.phases)
+    ]
+    scale_a = 1.03 * max(fuse_a or 0.0, usable_a or 0.0, 1.0, *(line.total_a for line in lines))
+    return tuple(replace(line, scale_a=scale_a) for line in lines)
 
 
 def _charging(reading: Reading) -> Triple:

@@ -12,9 +12,8 @@ from channels.layers import get_channel_layer
 from django.template.loader import render_to_string
 from django.utils import timezone, translation
 
-from energy.dashboard import Overview, compute_overview
+from energy.dashboard import GROUP, Overview, compute_overview
 
-GROUP = "dashboard"
 PERIOD_S = 1.0
 SILENCE_S = 15.0
 STREAM_LIFE_S = 600.0  # the browser comes back by itself, and its right to look is checked again

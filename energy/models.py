@@ -1,14 +1,20 @@
 """What may be drawn, what is drawn, and what was decided."""
 
+import logging
+import zoneinfo
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 from solo.models import SingletonModel
 
+from energy.allocation import Timing
 from stations.models import MINIMUM_A, Connector
+
+logger = logging.getLogger(__name__)
 
 
 class Mode(models.TextChoices):
@@ -88,6 +94,34 @@ class Installation(SingletonModel):
 
     def __str__(self) -> str:
         return self.name or str(_("Installation"))
+
+    def clean(self) -> None:
+        """Refuse settings that exclude each other, at their fields (SPEC S10, S11, S13)."""
+        errors = {}
+        is_direct = self.measurement == Measurement.DIRECT
+        if is_direct and self.fuse_a is not None and self.fuse_a > 63:
+            errors["fuse_a"] = _("Direct measurement goes up to 63 A: choose current transformers.")
+        if not is_direct and self.ct_ratio_a is None:
+            errors["ct_ratio_a"] = _("The primary current of the transformers is needed: 75 to 6000 A.")
+        if self.mode == Mode.STATIC and self.static_limit_a is None:
+            errors["static_limit_a"] = _("Static mode needs the current that all stations together may draw.")
+        if self.static_limit_a is not None and self.fuse_a is not None and self.static_limit_a > self.fuse_a:
+            errors["static_limit_a"] = _("The static current must not be above the fuse.")
+        if self.fail_safe_a is not None and 0 < self.fail_safe_a < MINIMUM_A:
+            errors["fail_safe_a"] = _("0, or 6 A and more: a car cannot be offered less.")
+        if self.time_zone not in zoneinfo.available_timezones():
+            errors["time_zone"] = _("A time zone such as Europe/Paris is needed.")
+        if errors:
+            raise ValidationError(errors)
+
+    @property
+    def times(self) -> Timing:
+        """The controller's times: those set here over the defaults; the defaults alone where they cannot be used."""
+        try:
+            return Timing(**self.timing)
+        except (TypeError, ValueError, OverflowError):
+            logger.exception("The installation's times cannot be used: the defaults hold")
+            return Timing()
 
     @property
     def derated_a(self) -> float | None:

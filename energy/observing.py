@@ -1,8 +1,10 @@
 """Gather what the controller must know from the database."""
 
 import math
+from collections import Counter
 from collections.abc import Hashable
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import OuterRef, Subquery
 
@@ -11,8 +13,7 @@ from energy.models import Installation, Mode
 from stations.models import Circuit as CircuitRow
 from stations.models import Connector, ConnectorStatus, PhaseRotation, Station, StationState, Transaction
 
-STATIC_CIRCUIT = "static current"
-WANTS_CURRENT = frozenset({ConnectorStatus.CHARGING, ConnectorStatus.SUSPENDED_EV, ConnectorStatus.SUSPENDED_EVSE})
+STATIC_CIRCUIT = ""  # a name that no circuit of an installer can have
 CANNOT_CHARGE = frozenset(
     {ConnectorStatus.AVAILABLE, ConnectorStatus.FINISHING, ConnectorStatus.UNAVAILABLE, ConnectorStatus.FAULTED}
 )
@@ -20,12 +21,12 @@ CANNOT_CHARGE = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a connector's limit goes: whom to tell, under which transaction, and what it last took."""
+    """Where a connector's limit goes: whom to tell, under which transaction (0: none runs), and what it last took."""
 
     station_id: int
     connector_id: int
     number: int
-    transaction_id: int | None
+    transaction_id: int
     is_reachable: bool
     is_charging: bool
     accepted_a: float | None
@@ -55,11 +56,13 @@ def observe(
         .select_related("station", "station__circuit")
         .annotate(
             open_id=Subquery(open_transaction.values("pk")[:1]),
+            open_since=Subquery(open_transaction.values("started_at")[:1]),
             is_authorised=Subquery(open_transaction.values("is_authorised")[:1]),
         )
         .order_by("pk")
     )
-    default = default_fail_safe_a(installation, len(rows))
+    connectors = Counter(row.station_id for row in rows)
+    default = default_fail_safe_a(installation, len(connectors))
     circuits = _circuits(installation)
     seen = []
     places: dict[Hashable, Place] = {}
@@ -70,19 +73,19 @@ def observe(
             station_id=station.pk,
             connector_id=row.pk,
             number=row.number,
-            transaction_id=row.open_id,
+            transaction_id=row.open_id or 0,
             is_reachable=station.is_connected,
-            is_charging=_wants_current(row.status, row.open_id, row.is_authorised),
+            is_charging=_wants_current(row),
             accepted_a=row.accepted_limit_a,
         )
         places[row.pk] = place
-        seen.append(_seen(row, place, installation, fail_safe_a(station, default)))
+        seen.append(_seen(row, place, installation, now, fail_safe_a(station, default / connectors[station.pk])))
         by_station.setdefault(station.pk, (station, []))[1].append(row.number)
     station_places = [
         StationPlace(
             station_id=station.pk,
             numbers=tuple(numbers),
-            fail_safe_a=fail_safe_a(station, default),
+            fail_safe_a=fail_safe_a(station, default / connectors[station.pk]),
             standing_a=station.standing_fail_safe_a,
             is_reachable=station.is_connected,
         )
@@ -101,8 +104,8 @@ def usable_limit(installation: Installation) -> tuple[float, float, float]:
     return (usable, usable, usable) if installation.phases == 3 else (usable, 0.0, 0.0)
 
 
-def default_fail_safe_a(installation: Installation, connectors: int) -> float:
-    """Return the fail-safe current of a connector that has none of its own: an equal share, 0 where that is below 6 A.
+def default_fail_safe_a(installation: Installation, stations: int) -> float:
+    """Return the fail-safe current of a station that has none of its own: an equal share, 0 where that is below 6 A.
 
     A share of what charging may have at most: the derated fuse, or the static current.
     """
@@ -111,14 +114,14 @@ def default_fail_safe_a(installation: Installation, connectors: int) -> float:
     most = usable_limit(installation)[0]
     if installation.mode == Mode.STATIC:
         most = min(most, installation.static_limit_a or 0.0)
-    share = math.floor(most / max(1, connectors) * 10) / 10
+    share = math.floor(most / max(1, stations) * 10) / 10
     return share if share >= 6 else 0.0
 
 
 def fail_safe_a(station: Station, default: float) -> float:
-    """Return the fail-safe current of a station's connectors: its own or the default, within what it can do."""
+    """Return the fail-safe current of each connector of a station: its own or the default, within what it can do."""
     wanted = default if station.fail_safe_a is None else station.fail_safe_a
-    wanted = min(wanted, station.max_current_a)
+    wanted = math.floor(min(wanted, station.max_current_a) * 10) / 10
     return wanted if wanted >= station.min_current_a else 0.0
 
 
@@ -137,7 +140,7 @@ def _circuits(installation: Installation) -> tuple[Circuit, ...]:
     return tuple(circuits)
 
 
-def _seen(row: Connector, place: Place, installation: Installation, fail_safe: float) -> ConnectorSeen:
+def _seen(row: Connector, place: Place, installation: Installation, now: float, fail_safe: float) -> ConnectorSeen:
     """Put one connector into the controller's words."""
     station = row.station
     root = STATIC_CIRCUIT if installation.mode == Mode.STATIC else None
@@ -148,7 +151,7 @@ def _seen(row: Connector, place: Place, installation: Installation, fail_safe: f
         maximum=station.max_current_a,
         charging=place.is_charging,
         drawn=row.current_a,
-        drawn_at=row.measured_at.timestamp() if row.measured_at else 0.0,
+        drawn_at=min(now, row.measured_at.timestamp()) if row.measured_at else 0.0,
         connected=place.is_reachable,
         accepted=row.accepted_limit_a,
         fail_safe=fail_safe,
@@ -157,8 +160,13 @@ def _seen(row: Connector, place: Place, installation: Installation, fail_safe: f
     )
 
 
-def _wants_current(status: str, transaction_id: int | None, is_authorised: bool | None) -> bool:
-    """Say whether a car is there, may charge and wants to: a transaction runs, or the station says so by its state."""
-    if transaction_id is None:
-        return status in WANTS_CURRENT
-    return bool(is_authorised) and status not in CANNOT_CHARGE
+def _wants_current(row: Any) -> bool:
+    """Say whether a car may charge and wants to: an authorised transaction runs, and no state since speaks against it.
+
+    Without a transaction there is nothing a live limit could hang on: the standing fail-safe current holds, and what is
+    drawn is kept free for it.
+    """
+    if row.open_id is None or not row.is_authorised:
+        return False
+    is_older = row.status_at is not None and row.status_at <= row.open_since
+    return is_older or row.status not in CANNOT_CHARGE

@@ -33,6 +33,8 @@ SENTENCES: "Mapping[str, StrPromise]" = {
     ReasonCode.METER_OLD: gettext_lazy("meter late: no increase"),
     ReasonCode.METER_SILENT: gettext_lazy("fail-safe: meter silent"),
     ReasonCode.NOT_CHARGING: gettext_lazy("not charging"),
+    ReasonCode.PAUSED: gettext_lazy("paused: stays off for a minute"),
+    ReasonCode.FAILED: gettext_lazy("fail-safe: fault of the load manager"),
     ReasonCode.DISCONNECTED: gettext_lazy("not connected: %(reserved_a)s A kept for it"),
     ReasonCode.FOLLOWING: gettext_lazy("was told less, still draws %(drawn_a)s A"),
     ReasonCode.IGNORES_LIMIT: gettext_lazy("does not obey: draws %(drawn_a)s A"),

@@ -12,5 +12,5 @@ http = get_asgi_application()
 from llm_site.clock import InstallationTimeZone  # noqa: E402 (needs the apps loaded)
 from stations.ocpp16.consumer import StationConsumer  # noqa: E402
 
-stations = InstallationTimeZone(URLRouter([re_path(r"^ocpp/.*$", StationConsumer.as_asgi())]))
+stations = InstallationTimeZone(URLRouter([re_path(r"^ocpp/[\s\S]*$", StationConsumer.as_asgi())]))
 application = ProtocolTypeRouter({"http": http, "websocket": stations})

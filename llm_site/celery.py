@@ -1,11 +1,23 @@
 """The Celery application: queues `control` (the loop, one worker) and `default`, and the beat of one second."""
 
 import os
+from datetime import datetime
 
 from celery import Celery
+from celery.schedules import schedstate, schedule
 from kombu import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "llm_site.settings")
+
+
+class Each(schedule):
+    """Run every so many seconds, also after the machine's clock was set back: Celery would wait for the old time."""
+
+    def is_due(self, last_run_at: datetime) -> schedstate:
+        """Return whether it is due, and when (s) to ask again."""
+        is_due, again_s = super().is_due(last_run_at)
+        return schedstate(True, self.seconds) if again_s > self.seconds else schedstate(is_due, again_s)
+
 
 app = Celery("llm_site")
 app.config_from_object("django.conf:settings", namespace="CELERY")
@@ -20,7 +32,7 @@ app.conf.update(
     broker_transport_options={"visibility_timeout": 3600},
     beat_schedule={
         # A tick that waited out a stall is worthless: it expires before the next.
-        "balance": {"task": "energy.tasks.balance", "schedule": 1.0, "options": {"expires": 0.9}},
+        "balance": {"task": "energy.tasks.balance", "schedule": Each(1.0), "options": {"expires": 0.9}},
         "thin-readings": {"task": "energy.tasks.thin_readings", "schedule": 600.0},
     },
 )

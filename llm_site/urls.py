@@ -3,9 +3,12 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from llm_site.admin import sign_in
+
 urlpatterns = [
     path("", include("energy.urls")),
     path("", include("accounts.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
+    path("admin/login/", sign_in),
     path("admin/", admin.site.urls),
 ]

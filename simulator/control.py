@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from collections.abc import Sequence
 
 import orjson
@@ -62,7 +63,7 @@ async def obey(world: World, line: str) -> str:
             case ["building", *currents]:
                 world.building_a = read_lines(currents)
             case ["step", current]:
-                world.step(float(current))
+                world.step(_finite(current))
             case ["meter", mode]:
                 await _set_meter(world, mode)
             case ["station", identity, verb, *rest] if identity in world.stations:
@@ -75,9 +76,17 @@ async def obey(world: World, line: str) -> str:
     return "ok"
 
 
+def _finite(text: str) -> float:
+    """Read a number that a current can be."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise SimulatorError(f"expected a number of amperes, got {text}")
+    return value
+
+
 def read_lines(currents: Sequence[str]) -> tuple[float, float, float]:
     """Read one current for all lines, or three."""
-    match [float(current) for current in currents]:
+    match [_finite(current) for current in currents]:
         case [one]:
             return one, one, one
         case [l1, l2, l3]:

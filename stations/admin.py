@@ -11,7 +11,7 @@ from unfold.admin import ModelAdmin, TabularInline
 
 from stations.errors import EditionFull
 from stations.models import Circuit, Connector, Station, StrayMessage, Transaction
-from stations.services import approve_stations, ask_to_decide
+from stations.services import approve_stations, ask_to_decide, connector_of
 
 
 @admin.register(Circuit)
@@ -53,7 +53,7 @@ class StationAdmin(ModelAdmin):  # type: ignore[misc]
         "connected_at",
         "last_seen_at",
     ]
-    exclude = ["cpo_server", "cpo_identity", "is_cpo_enabled"]
+    exclude = ["state", "cpo_server", "cpo_identity", "is_cpo_enabled"]
 
     @admin.action(description=_("Take into service"))
     def approve(self, request: HttpRequest, queryset: QuerySet[Station]) -> None:
@@ -67,8 +67,10 @@ class StationAdmin(ModelAdmin):  # type: ignore[misc]
         self.message_user(request, text % {"count": count}, messages.SUCCESS)
 
     def save_model(self, request: HttpRequest, obj: Station, form: Any, change: bool) -> None:
-        """Save, and let the loop take it up at once."""
+        """Save, and let the loop take it up at once; a new station has one connector until it says otherwise."""
         super().save_model(request, obj, form, change)
+        if not change:
+            connector_of(obj.pk, 1)
         ask_to_decide()
 
 

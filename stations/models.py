@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
@@ -9,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from badges.models import Badge
 
+UNMEASURED_A = 1.0
 MINIMUM_A = 6  # IEC 61851-1: a car cannot be offered less
 
 
@@ -33,6 +35,14 @@ class Circuit(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        """Refuse a circuit that would lie inside itself."""
+        outer = self.parent
+        while outer is not None:
+            if self.pk is not None and outer.pk == self.pk:
+                raise ValidationError({"parent": _("A circuit cannot lie inside itself.")})
+            outer = outer.parent
 
     @property
     def limit_a(self) -> tuple[float, float, float]:
@@ -160,6 +170,17 @@ class Station(models.Model):
     def __str__(self) -> str:
         return self.name or self.identity
 
+    def clean(self) -> None:
+        """Refuse currents that contradict each other, at their fields."""
+        errors = {}
+        are_given = self.min_current_a is not None and self.max_current_a is not None
+        if are_given and self.max_current_a < self.min_current_a:
+            errors["max_current_a"] = _("The maximum must not be below the minimum.")
+        if self.fail_safe_a is not None and 0 < self.fail_safe_a < MINIMUM_A:
+            errors["fail_safe_a"] = _("0, or 6 A and more: a car cannot be offered less.")
+        if errors:
+            raise ValidationError(errors)
+
     @property
     def is_connected(self) -> bool:
         """Say whether a socket of this station is open, as far as the database knows."""
@@ -223,11 +244,16 @@ class Connector(models.Model):
 
     @property
     def current_a(self) -> tuple[float, float, float] | None:
-        """Measured amperes on the station's phases 1–3; None where the station does not measure."""
+        """Measured amperes on the station's phases 1–3; None where the station does not measure.
+
+        A phase of which nothing is said counts as 1 A: too little to be taken from the building, too much for unused.
+        """
         phases = (self.current_l1_a, self.current_l2_a, self.current_l3_a)
         if all(phase is None for phase in phases):
             return None
-        return (phases[0] or 0.0, phases[1] or 0.0, phases[2] or 0.0)
+        missing = min(UNMEASURED_A, max(phase for phase in phases if phase is not None))
+        l1, l2, l3 = (missing if phase is None else phase for phase in phases)
+        return (l1, l2, l3)
 
 
 class Transaction(models.Model):

@@ -150,7 +150,7 @@ def _agree(station_id: int, badge: Badge | None) -> bool:
 
 
 @transaction.atomic
-def record_limit(*, connector_id: int, transaction_id: int | None, limit_a: float, refusal: str = "") -> None:
+def record_limit(*, connector_id: int, transaction_id: int, limit_a: float, refusal: str = "") -> None:
     """Keep a station's answer to a limit: accepted, or with `refusal` why the limit before still holds.
 
     An acceptance for a transaction that has ended meanwhile says nothing of the next one and is passed over.
@@ -158,7 +158,7 @@ def record_limit(*, connector_id: int, transaction_id: int | None, limit_a: floa
     connector = Connector.objects.filter(pk=connector_id)
     if refusal:
         connector.update(refusal=refusal[:200])
-    elif transaction_id is None or Transaction.objects.filter(pk=transaction_id, stopped_at=None).exists():
+    elif Transaction.objects.filter(pk=transaction_id, stopped_at=None).exists():
         connector.update(accepted_limit_a=limit_a, accepted_at=timezone.now(), refusal="")
     ask_to_decide()
 

@@ -79,6 +79,8 @@ def stop_transaction(*, station_id: int, stop: Stop, raw: dict[str, Any]) -> str
             found.flags = [*found.flags, *(flag for flag in stop.flags if flag not in found.flags)]
             _close(found, at=stop.at, meter_wh=stop.meter_wh, reason=stop.reason)
             MeterValue.objects.bulk_create(sample_rows(found.connector_id, found.pk, stop.samples))
+        elif raw != found.raw_stop:
+            _keep_stray(station_id, "StopTransaction", raw, f"transaction {found.pk} had ended already")
     ask_to_decide()
     return authorise(station_id=station_id, id_tag=stop.id_tag)[0] if stop.id_tag else None
 

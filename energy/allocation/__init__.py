@@ -1,6 +1,6 @@
 """Decide how much current each connector may have: pure Python, without Django, clock or log."""
 
-from .controller import Controller
+from .controller import Controller, fall_back
 from .kernel import Share, allocate, explain
 from .model import (
     REASON_TEXTS,
@@ -28,4 +28,5 @@ __all__ = [
     "Timing",
     "allocate",
     "explain",
+    "fall_back",
 ]

@@ -6,6 +6,7 @@ whose turn it is, and what holds when the meter is silent.
 """
 
 from collections.abc import Hashable
+from dataclasses import replace
 from math import floor, inf
 from typing import Any
 
@@ -13,11 +14,13 @@ from .headroom import Headroom, Pairs
 from .kernel import Share, share_out
 from .model import ConnectorSeen, Decision, Demand, Lines, Observation, Reason, ReasonCode, Timing
 from .release import DUST_A, Turn, lift, lower, round_up_minimum
-from .track import Track, observe, round_down
+from .track import Track, observe, round_down, sound
 from .tree import Tree
 
 FIRST = 1_000_000_000
 """Priority of whoever may not be stopped yet."""
+
+CLOCK_JITTER_S = 1.0
 
 STAYS_S = 1e9
 """Lead in serving order of whoever charges already: more than any time served."""
@@ -30,8 +33,12 @@ class Controller:
         """Share what a meter leaves (dynamic), or a given current, which a meter can only lower (static)."""
         self.timing = timing
         self.dynamic = dynamic
+        self._forget()
+
+    def _forget(self) -> None:
+        """Begin with no memory."""
         self.tracks: dict[Hashable, Track] = {}
-        self.headroom = Headroom(timing)
+        self.headroom = Headroom(self.timing)
         self.started_at: float | None = None
         self.now = 0.0
         self.epoch: int | None = None
@@ -56,7 +63,14 @@ class Controller:
         self.epoch, self.no_raise_until = state["epoch"], state["no_raise_until"]
 
     def decide(self, seen: Observation) -> Decision:
-        """Say what should be in force at every connector now."""
+        """Say what should be in force at every connector now.
+
+        Figures that are none are taken for the safe ones (`sound`). A time that went back means another clock: what is
+        remembered by the old one is forgotten.
+        """
+        if seen.now < self.now - CLOCK_JITTER_S:
+            self._forget()
+        seen = replace(seen, connectors=tuple(map(sound, seen.connectors)), grid_at=min(seen.grid_at, seen.now))
         pairs = self._observe(seen)
         state = self._state(seen, pairs)
         if state == "fail_safe":
@@ -283,6 +297,8 @@ class Controller:
                 return Reason(ReasonCode.WAITING, {"ahead": 0})
             return Reason(ReasonCode.RAMPING, {"target_a": turn.target})
         if share.reason.code == ReasonCode.STATION_MAXIMUM:
+            if not track.told and track.off_since is not None and not share.current_a:
+                return Reason(ReasonCode.PAUSED)
             bound = min(connector.maximum, connector.cap)
             if track.takes is not None and max(track.takes, connector.minimum) < bound:
                 return Reason(ReasonCode.CAR_TAKES_NO_MORE)
@@ -292,6 +308,20 @@ class Controller:
             params = {name: share.reason.params[name] for name in ("line", "shared_by")}
             return Reason(ReasonCode.STATIC_LIMIT, params)
         return share.reason
+
+
+def fall_back(seen: Observation) -> Decision:
+    """Put every charging connector at its fail-safe current: what holds when a decision could not be made."""
+    allocations: dict[Hashable, float] = {}
+    reasons: dict[Hashable, Reason] = {}
+    for connector in seen.connectors:
+        if connector.charging and connector.connected:
+            safe = connector.fail_safe if connector.fail_safe >= connector.minimum else 0.0
+            allocations[connector.key], reasons[connector.key] = safe, Reason(ReasonCode.FAILED)
+        else:
+            left = _left_alone(connector) if not connector.connected else (0.0, Reason(ReasonCode.NOT_CHARGING))
+            allocations[connector.key], reasons[connector.key] = left
+    return Decision(allocations, reasons, seen.now + 1.0, (0.0, 0.0, 0.0), "fail_safe")
 
 
 def _top_circuit(seen: Observation) -> str | None:

@@ -7,7 +7,10 @@ the installation does. Currents are amperes per phase, times are seconds on the 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from math import inf
+from math import inf, isfinite
+
+LONGEST_BLIND_S = 60.0
+"""s without a usable reading of the meter after which no setting may delay the fail-safe current."""
 
 Lines = tuple[float, float, float]
 """One figure for each line of the installation: L1, L2, L3."""
@@ -58,6 +61,8 @@ class ReasonCode(StrEnum):
     METER_OLD = "meter_old"
     METER_SILENT = "meter_silent"
     NOT_CHARGING = "not_charging"
+    PAUSED = "paused"
+    FAILED = "failed"
     DISCONNECTED = "disconnected"
     FOLLOWING = "following"
     IGNORES_LIMIT = "ignores_limit"
@@ -76,6 +81,8 @@ REASON_TEXTS: Mapping[ReasonCode, str] = {
     ReasonCode.METER_OLD: "meter reading old: no increase",
     ReasonCode.METER_SILENT: "meter silent: fail-safe current",
     ReasonCode.NOT_CHARGING: "not charging",
+    ReasonCode.PAUSED: "paused: stays off for a minute",
+    ReasonCode.FAILED: "fault of the load manager: fail-safe current",
     ReasonCode.DISCONNECTED: "disconnected: %(reserved_a)s A reserved",
     ReasonCode.FOLLOWING: "told less, but still draws %(drawn_a)s A",
     ReasonCode.IGNORES_LIMIT: "ignores its limit: draws %(drawn_a)s A",
@@ -181,6 +188,21 @@ class Timing:
     gather_s: float = 0.05
     """Events that come within this time are answered by one decision."""
     reserve_a: float = 0
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for what is no time or current, or would switch a protection off."""
+        for name in self.__dataclass_fields__:
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+                raise ValueError(f"{name}: expected a number, came {value!r}")
+            if value < 0 or (value == 0 and name.endswith("_s")):
+                raise ValueError(f"{name}: expected more than 0, came {value:g}")
+        if not self.no_increase_s <= self.stale_meter_s <= LONGEST_BLIND_S:
+            message = f"expected {self.no_increase_s:g} (no_increase_s) to {LONGEST_BLIND_S:g} s"
+            raise ValueError(f"stale_meter_s: {message}, came {self.stale_meter_s:g}")
+        if self.beat_s > self.stale_meter_s / 2:
+            raise ValueError(f"beat_s: expected half of stale_meter_s or less, came {self.beat_s:g}")
+
     """A kept free on each line where a meter limits."""
 
 

@@ -1,6 +1,6 @@
 """Remember what one connector was allowed, what it draws and what its car takes."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from math import ceil, floor, inf, isfinite
 from typing import Any
@@ -11,6 +11,7 @@ IDLE_A = 1.0  # a phase below this carries nothing
 BUSY_A = 5.0  # a car that draws this on one phase draws on all it has
 STEADY_A = 1.0  # samples this close together are the same draw
 NEAR_A = 0.5  # this close to its limit, a car is held back by the limit
+WILD = 10.0  # a sample above this many times the station's maximum is none
 MOVED_A = 0.2  # samples further apart than this show that the load moved
 
 
@@ -108,6 +109,36 @@ class Track:
         return self.raised_at is None or self.drawn_at >= self.raised_at + timing.free_after_s
 
 
+def sound(seen: ConnectorSeen) -> ConnectorSeen:
+    """Return what was seen with the safe value for each figure that is none.
+
+    No minimum, maximum or cap that is a number means 0; no accepted limit, that none is known; no step, 0.1 A.
+    """
+    if (
+        seen.step > 0
+        and isfinite(seen.step)
+        and isfinite(seen.minimum)
+        and isfinite(seen.maximum)
+        and isfinite(seen.fail_safe)
+        and isfinite(seen.drawn_at)
+        and seen.cap > -inf  # NaN fails too
+        and (seen.accepted is None or isfinite(seen.accepted))
+    ):
+        return seen
+    is_usable = isfinite(seen.minimum) and isfinite(seen.maximum)
+    return replace(
+        seen,
+        minimum=seen.minimum if is_usable else 6.0,
+        maximum=seen.maximum if is_usable else 0.0,
+        fail_safe=seen.fail_safe if isfinite(seen.fail_safe) else 0.0,
+        cap=seen.cap if seen.cap > -inf else 0.0,
+        accepted=seen.accepted if seen.accepted is not None and isfinite(seen.accepted) else None,
+        drawn=seen.drawn if isfinite(seen.drawn_at) else None,
+        drawn_at=seen.drawn_at if isfinite(seen.drawn_at) else 0.0,
+        step=seen.step if seen.step > 0 and isfinite(seen.step) else 0.1,
+    )
+
+
 def observe(track: Track, seen: ConnectorSeen, now: float, timing: Timing) -> None:
     """Take in what is newly known of a connector."""
     if seen.charging and not track.charging:
@@ -150,7 +181,7 @@ def _end_session(track: Track, seen: ConnectorSeen, now: float) -> None:
 
 def _take_sample(track: Track, seen: ConnectorSeen, timing: Timing) -> None:
     drawn = seen.drawn
-    if drawn is None or not all(isfinite(value) for value in drawn):
+    if drawn is None or not all(abs(value) <= WILD * max(seen.maximum, IDLE_A) for value in drawn):  # NaN fails too
         return
     if track.drawn is not None and any(abs(a - b) >= MOVED_A for a, b in zip(drawn, track.drawn, strict=False)):
         track.moved_after = track.drawn_at

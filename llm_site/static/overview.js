@@ -3,6 +3,7 @@ const HISTORY_S = 15 * 60;
 const LOST_AFTER_MS = 3000; // a stream that only reconnects is not lost
 const language = document.documentElement.lang;
 const curve = document.getElementById("curve");
+const SILENCE_S = Number(curve.dataset.silenceS); // further apart, nothing is known of what lies between
 const plotBox = curve.querySelector(".plot");
 const readout = Object.fromEntries(
   ["at", "building", "charging", "limit"].map((name) => [name, curve.querySelector(`.legend .${name} dd`)]));
@@ -22,7 +23,11 @@ const colourOf = (name) => getComputedStyle(curve.querySelector(`.legend .${name
 
 function columns() {
   const line = chosenLine();
-  return [0, 1 + line, 4 + line, 7 + line].map((column) => points.map((point) => point[column]));
+  const rows = points.flatMap((point, index) => {
+    const before = points[Math.max(0, index - 1)][0];
+    return point[0] - before > SILENCE_S ? [[before + 1], [point[0] - 1], point] : [point];
+  });
+  return [0, 1 + line, 4 + line, 7 + line].map((column) => rows.map((row) => row[column] ?? null));
 }
 
 function faint(colour) {
@@ -59,7 +64,7 @@ function options() {
 
 function read(index) {
   const data = columns();
-  const at = index ?? points.length - 1;
+  const at = index ?? data[0].length - 1;
   const show = (current) => (current == null ? "–" : `${amps.format(current)} A`);
   readout.at.textContent = toSecond.format(data[0][at] * 1000);
   ["building", "charging", "limit"].forEach((name, number) => { readout[name].textContent = show(data[number + 1][at]); });

@@ -59,14 +59,18 @@ async def authorize(socket: "StationConsumer", payload: Payload) -> Payload:
 async def start(socket: "StationConsumer", payload: Payload) -> Payload:
     """StartTransaction (§4.8)."""
     begun = normalise.read_start(payload, timezone.now())
-    transaction, status = await in_database(start_transaction, station_id=socket.station.pk, start=begun, raw=payload)
+    transaction, status = await in_database(
+        start_transaction, station_id=socket.station.pk, start=begun, raw=normalise.keepable(payload)
+    )
     return {"transactionId": transaction.pk, "idTagInfo": {"status": status}}
 
 
 async def stop(socket: "StationConsumer", payload: Payload) -> Payload:
     """StopTransaction (§4.10)."""
     ended = normalise.read_stop(payload, timezone.now())
-    status = await in_database(stop_transaction, station_id=socket.station.pk, stop=ended, raw=payload)
+    status = await in_database(
+        stop_transaction, station_id=socket.station.pk, stop=ended, raw=normalise.keepable(payload)
+    )
     return {"idTagInfo": {"status": status}} if status else {}
 
 
@@ -75,7 +79,7 @@ async def meter_values(socket: "StationConsumer", payload: Payload) -> Payload:
     values = normalise.read_meter_values(payload, timezone.now())
     transaction = await keep_meter_values(socket.station.pk, values)
     if transaction is not None and not transaction.is_authorised and transaction.stopped_at is None:
-        socket.start_call("RemoteStopTransaction", {"transactionId": transaction.pk})
+        socket.start_stop(transaction.pk)
     return {}
 
 

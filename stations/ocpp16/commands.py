@@ -13,13 +13,13 @@ from django.utils import timezone
 from stations.errors import NoAnswer, StationAway
 from stations.ocpp16.database import in_database
 from stations.ocpp16.frames import OcppError
-from stations.ocpp16.profiles import Purpose, charging_profile, live_purpose
+from stations.ocpp16.profiles import Purpose, charging_profile
 from stations.ocpp16.sockets import publish
 from stations.services import record_limit, record_standing
 
 logger = logging.getLogger(__name__)
 
-LiveLimit = tuple[int, int, int, int | None, float]
+LiveLimit = tuple[int, int, int, int, float]
 """Station, connector (primary keys), connector number, open transaction, A per phase."""
 Standing = tuple[int, list[int], float]
 """Station (primary key), numbers of its connectors, fail-safe A per phase."""
@@ -41,11 +41,11 @@ class Limits:
     def __init__(self, station_id: int, call: Callable[[str, dict[str, Any]], Awaitable[dict[str, Any]]]) -> None:
         self._station_id = station_id
         self._call = call
-        self._live: dict[int, tuple[int, int | None, float]] = {}
+        self._live: dict[int, tuple[int, int, float]] = {}
         self._standing: tuple[list[int], float] | None = None
         self._sending: asyncio.Task[None] | None = None
 
-    def set_live(self, connector_id: int, number: int, transaction_id: int | None, limit_a: float) -> None:
+    def set_live(self, connector_id: int, number: int, transaction_id: int, limit_a: float) -> None:
         """Let a connector be told `limit_a` as soon as the station is free to hear it."""
         self._live[connector_id] = (number, transaction_id, limit_a)
         self._go()
@@ -82,10 +82,9 @@ class Limits:
             self._standing = None
             await self._send_standing(numbers, fail_safe_a)
 
-    async def _send_live(self, connector_id: int, number: int, transaction_id: int | None, limit_a: float) -> None:
+    async def _send_live(self, connector_id: int, number: int, transaction_id: int, limit_a: float) -> None:
         """Tell one connector its limit and keep the answer."""
-        purpose = live_purpose(transaction_id)
-        refusal = await self._set_profile(number, purpose, limit_a, transaction_id)
+        refusal = await self._set_profile(number, Purpose.TRANSACTION, limit_a, transaction_id)
         if refusal is not None:
             await in_database(
                 record_limit,

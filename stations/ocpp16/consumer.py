@@ -5,6 +5,7 @@ import base64
 import binascii
 import itertools
 import logging
+import time
 import uuid
 from typing import Any
 from urllib.parse import unquote
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 SUBPROTOCOL = "ocpp1.6"
 CALL_TIMEOUT_S = 30
 MOST_UNANSWERED = 3
+STOP_AGAIN_S = 60.0
 
 
 class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
@@ -59,6 +61,7 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self._turn = asyncio.Lock()
         self._numbers = itertools.count(1)
         self._unanswered = 0
+        self._stop_asked_at: dict[int, float] = {}
         self._is_open = False
         try:
             identity = self._identity()
@@ -199,6 +202,13 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def start_stop(self, transaction_id: int) -> None:
+        """Ask the station to end a transaction; repeated wishes within a minute are one."""
+        now = time.monotonic()
+        if now - self._stop_asked_at.get(transaction_id, -STOP_AGAIN_S) >= STOP_AGAIN_S:
+            self._stop_asked_at[transaction_id] = now
+            self.start_call("RemoteStopTransaction", {"transactionId": transaction_id})
+
     def start_call(self, action: str, payload: dict[str, Any]) -> None:
         """Call the station and log its answer."""
         self._start(self._call_and_log(action, payload))
@@ -212,7 +222,7 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     def start_close(self, why: str) -> None:
         """Close the socket soon."""
         logger.info("%s: closing: %s", self.station.identity, why)
-        self._start(self.close(code=1001))
+        self._start(self.close(code=1000))  # Daphne's WebSocket refuses 1001 (going away)
 
     async def leave(self) -> None:
         """Clean up after this socket, and only after this one."""

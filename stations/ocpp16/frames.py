@@ -71,7 +71,10 @@ def parse(text: str | bytes) -> Call | CallResult | CallError:
             raise UnreadableFrame("a CALL needs an action", message_id)
         return Call(message_id, frame[2], _mapping(frame, 3, message_id))
     if kind == CALL_RESULT:
-        return CallResult(message_id, _mapping(frame, 2, message_id))
+        try:
+            return CallResult(message_id, _mapping(frame, 2, message_id))
+        except UnreadableFrame as error:  # it is an answer all the same, and nobody answers an answer
+            return CallError(message_id, error.code, error.description)
     if kind == CALL_ERROR:
         code, description = (str(part) for part in [*frame[2:4], "", ""][:2])
         return CallError(message_id, code, description)

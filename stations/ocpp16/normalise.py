@@ -17,6 +17,9 @@ NOMINAL_V = 230.0
 EARLIEST = datetime(2020, 1, 1, tzinfo=UTC)
 FUTURE_TOLERANCE = timedelta(minutes=5)
 LARGEST_WH = 2**62
+LARGEST = {"Current.Import": 1000.0, "Current.Offered": 1000.0, "Voltage": 1000.0, "Power.Active.Import": 1e6}
+KILO_UNITS = {"Power.Active.Import": "kw", "Energy.Active.Import.Register": "kwh"}
+DEEPEST = 20
 
 CLOCK_FLAG = "clock"
 METER_FLAG = "meter"
@@ -182,7 +185,10 @@ def _sample(at: datetime, context: str, values: Iterable[Mapping[str, Any]]) -> 
         if amount is None:
             continue
         phase = _phase(value.get("phase"))
-        amount *= 1000.0 if text(value.get("unit"), 20).lower() in ("kwh", "kw") else 1.0
+        is_kilo = measurand in KILO_UNITS and text(value.get("unit"), 20).lower() == KILO_UNITS[measurand]
+        amount *= 1000.0 if is_kilo else 1.0
+        if abs(amount) > LARGEST.get(measurand, LARGEST_WH):
+            continue
         if measurand in per_phase and phase is not None:
             per_phase[measurand][phase] = amount
         elif phase is None and not text(value.get("phase"), 10):
@@ -208,6 +214,9 @@ def _currents(
     """
     currents, powers = per_phase["Current.Import"], per_phase["Power.Active.Import"]
     if currents:
+        if len(currents) == 1 and _is_on_three(max(currents.values()), totals):
+            (measured,) = currents.values()
+            return (measured, measured, measured)
         return _three({phase: max(0.0, amperes) for phase, amperes in currents.items()})
     if powers:
         volts = per_phase["Voltage"]
@@ -216,8 +225,12 @@ def _currents(
     if total is None:
         return (None, None, None)
     total = max(0.0, total)
-    is_on_three = totals.get("Power.Active.Import", 0.0) > 2.4 * NOMINAL_V * total > 0
-    return (total, total, total) if is_on_three else (total, None, None)
+    return (total, total, total) if _is_on_three(total, totals) else (total, None, None)
+
+
+def _is_on_three(current_a: float, totals: Mapping[str, float]) -> bool:
+    """Say whether the power is about three times what one phase could carry at this current."""
+    return totals.get("Power.Active.Import", 0.0) > 2.4 * NOMINAL_V * current_a > 0
 
 
 def _three(values: Mapping[int, float]) -> tuple[float | None, float | None, float | None]:
@@ -256,6 +269,19 @@ def text(raw: Any, length: int) -> str:
     return str(raw).replace("\x00", "").strip()[:length]
 
 
+def keepable(raw: Any, deepest: int = DEEPEST) -> Any:
+    """Return a payload as any database keeps it: without NUL characters, and nothing deeper than 20 levels."""
+    if isinstance(raw, str):
+        return raw.replace("\x00", "")
+    if not isinstance(raw, dict | list):
+        return raw
+    if deepest == 0:
+        return "…"
+    if isinstance(raw, list):
+        return [keepable(entry, deepest - 1) for entry in raw]
+    return {keepable(key): keepable(value, deepest - 1) for key, value in raw.items()}
+
+
 def number(raw: Any) -> float | None:
     """Return a finite number; decimal commas and surrounding space are understood, None otherwise."""
     if isinstance(raw, bool) or not isinstance(raw, str | int | float):
@@ -280,6 +306,6 @@ def watt_hours(raw: Any) -> int | None:
 
 
 def connector_number(payload: Mapping[str, Any], *, default: int) -> int:
-    """Return the connector (0–1000); `default` where the station left it out."""
+    """Return the connector, 1000 at most; `default` where the station left it out."""
     value = integer(payload.get("connectorId"))
-    return default if value is None or not 0 <= value <= 1000 else value
+    return default if value is None or value < 0 else min(value, 1000)

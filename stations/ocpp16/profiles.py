@@ -52,8 +52,3 @@ def charging_profile(
     if transaction_id is not None:
         profile["transactionId"] = transaction_id
     return profile
-
-
-def live_purpose(transaction_id: int | None) -> Purpose:
-    """Choose what carries the live limit: a TxProfile needs a transaction, without one the default must do (§3.13)."""
-    return Purpose.TRANSACTION if transaction_id is not None else Purpose.DEFAULT

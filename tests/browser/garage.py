@@ -34,14 +34,20 @@ PLACES = [
 ]
 
 
-def turn(at: datetime, building: list[float], charging: list[float], usable: float = 50.4) -> None:
+def turn(
+    at: datetime,
+    building: list[float],
+    charging: list[float],
+    usable: float = 50.4,
+    state: str = "operational",
+) -> None:
     """Write what one turn of the loop leaves: one reading."""
     currents = {}
     for line in range(3):
         currents[f"grid_l{line + 1}_a"] = building[line] + charging[line]
         currents[f"charging_l{line + 1}_a"] = charging[line]
         currents[f"limit_l{line + 1}_a"] = max(0.0, usable - building[line])
-    Reading.objects.create(at=at, state="operational", **currents)
+    Reading.objects.create(at=at, state=state, **currents)
 
 
 def announce() -> None:
@@ -109,6 +115,13 @@ def obey(command: str, words: list[str]) -> None:
         case "turn":
             building, charging = float(words[0]), float(words[1])
             turn(timezone.now(), [building, building - 4.5, building - 2.0], [charging] * 3)
+        case "pause":
+            now, begin, end = timezone.now(), float(words[0]), float(words[1])
+            stopped = (now - timedelta(seconds=begin), now - timedelta(seconds=end))
+            Reading.objects.filter(at__range=stopped).delete()
+        case "meter-silent":
+            Meter.objects.update(failing_since=timezone.now() - timedelta(minutes=1), last_error=" ".join(words))
+            turn(timezone.now(), [0.0] * 3, [18.0] * 3, state="fail_safe")
         case "restricted" | "public":
             AccessSettings.objects.update_or_create(pk=1, defaults={"dashboard_access": command})
         case "clear":

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
@@ -5,8 +7,8 @@ from playwright.sync_api import expect
 
 def sign_in(page, site, name="admin"):
     page.goto(f"{site.url}/sign-in/")
-    page.get_by_label("User name").fill(name)
-    page.get_by_label("Password").fill(site.password)
+    page.locator("[name=username]").fill(name)
+    page.locator("[name=password]").fill(site.password)
     page.locator("form.form button").click()
     expect(page.locator("#curve")).to_have_class("card has-points")
 
@@ -40,6 +42,38 @@ def test_a_line_over_its_limit_says_so_in_words(site, open_page):
     site.tell("turn 38 27")
     expect(page.locator(".lines > div.over")).to_have_count(3)
     expect(page.locator(".lines .chip.fault").first).to_have_text("Over")
+
+
+def test_the_marks_stay_under_each_other_when_one_line_is_over(site, open_page):
+    page = open_page()
+    page.goto(site.url)
+    site.tell("turn 24.5 27")
+    expect(page.locator(".lines > div.over")).to_have_count(1)
+    marks = page.locator(".lines line.usable").evaluate_all("all => all.map(mark => mark.getBoundingClientRect().x)")
+    assert len(marks) == 3
+    assert max(marks) - min(marks) < 0.5
+
+
+def test_a_pause_of_the_loop_is_a_gap_in_the_curve(site, open_page):
+    site.tell("pause 420 180")
+    page = open_page()
+    page.goto(site.url)
+    expect(page.locator("#curve")).to_have_class("card has-points")
+    box = page.locator(".plot .u-over").bounding_box()
+    for minutes_ago, reading in ((5, re.compile("^–$")), (9, re.compile(" A$"))):
+        page.mouse.move(box["x"] + box["width"] * (1 - minutes_ago / 15), box["y"] + box["height"] / 2)
+        expect(page.locator(".legend .building dd")).to_have_text(reading)
+
+
+def test_a_silent_meter_is_told_with_its_consequence_and_its_cause(site, open_page):
+    page = open_page()
+    sign_in(page, site)
+    site.tell("meter-silent no answer from 192.0.2.1 within 1 s")
+    notice = page.locator(".notice.degraded")
+    expect(notice).to_contain_text("Every station is at its fail-safe current.")
+    expect(notice).to_contain_text("no answer from 192.0.2.1 within 1 s")
+    notice.get_by_role("link", name="Check the meter").click()
+    expect(page).to_have_url(f"{site.url}/admin/energy/meter/")
 
 
 def test_the_page_says_when_the_connection_is_lost_and_comes_back_by_itself(site, open_page):
@@ -126,6 +160,42 @@ def test_the_overview_is_accessible_and_never_scrolls_sideways(site, open_page, 
     expect(page.locator(".lines > div.over")).to_have_count(3)
     assert grave_faults(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("locale", ["en-GB", "fr-FR", "de-DE"])
+def test_the_overview_never_scrolls_sideways_at_any_width(site, open_page, locale):
+    site.tell("turn 38 27")
+    page = open_page(locale=locale)
+    sign_in(page, site)
+    expect(page.locator("html")).to_have_attribute("lang", locale[:2])
+    expect(page.locator(".lines > div.over")).to_have_count(3)
+    wide = []
+    for width in range(320, 1441, 16):
+        page.set_viewport_size({"width": width, "height": 900})
+        if page.evaluate("document.documentElement.scrollWidth") > width:
+            wide.append(width)
+    assert wide == []
+
+
+def test_sessions_are_a_table_on_a_desk_and_cards_on_a_phone(site, open_page):
+    page = open_page(width=1280)
+    page.goto(site.url)
+    shown_as = "getComputedStyle(document.querySelector('table.sessions')).display"
+    assert page.evaluate(shown_as) == "table"
+    page.set_viewport_size({"width": 375, "height": 900})
+    assert page.evaluate(shown_as) == "block"
+
+
+def test_the_admin_sends_to_the_one_sign_in_page_and_back(site, open_page):
+    page = open_page()
+    page.goto(f"{site.url}/admin/stations/station/")
+    expect(page).to_have_url(f"{site.url}/sign-in/?next=/admin/stations/station/")
+    page.get_by_label("User name").fill("admin")
+    page.get_by_label("Password").fill(site.password)
+    page.locator("form.form button").click()
+    expect(page).to_have_url(f"{site.url}/admin/stations/station/")
+    page.get_by_role("link", name="Overview").click()
+    expect(page.locator("#curve")).to_have_class("card has-points")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -8,10 +8,11 @@ import pytest
 from django.utils import timezone
 
 from energy import balancing, reading
+from energy.allocation import Timing
 from energy.models import Allocation, ControllerState, Installation, Meter, Reading
 from energy.upkeep import thin_readings
 from simulator import World
-from stations.models import Connector, Station, Transaction
+from stations.models import Circuit, Connector, Station, Transaction
 from stations.ocpp16 import commands
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -108,6 +109,17 @@ def test_an_accepted_limit_is_not_sent_again_and_a_changed_one_is(sent):
     balancing.balance()
     assert [entry[4] for entry in limits(sent)] == [20, 10]
     assert [a.limit_a for a in Allocation.objects.filter(connector=connector).order_by("pk")] == [20, 10]
+
+
+def test_a_new_transaction_is_told_its_limit_even_where_that_seems_to_hold(sent):
+    connector = car()
+    static(20)
+    Connector.objects.update(accepted_limit_a=20)
+    balancing.balance()
+    Transaction.objects.update(stopped_at=timezone.now(), meter_stop_wh=0)
+    Transaction.objects.create(connector=connector, id_tag="A1", meter_start_wh=5, started_at=timezone.now())
+    balancing.balance()
+    assert len({entry[3] for entry in limits(sent)}) == 2
 
 
 def test_decreases_are_sent_before_increases(sent):
@@ -215,3 +227,24 @@ def test_old_readings_are_thinned_to_one_a_minute():
     assert thin_readings() == 177
     assert Reading.objects.filter(at__lt=recent).count() == 3
     assert Reading.objects.filter(at__gte=recent).count() == 60
+
+
+def test_a_decision_that_fails_tells_every_station_its_fail_safe_current(sent):
+    connector = car()
+    static(20, fail_safe_a=7)
+    first, second = (
+        Circuit.objects.create(name=name, limit_l1_a=16, limit_l2_a=16, limit_l3_a=16) for name in ("first", "second")
+    )
+    Circuit.objects.filter(pk=first.pk).update(parent=second)
+    Circuit.objects.filter(pk=second.pk).update(parent=first)
+    decision = balancing.balance()
+    assert decision.reasons[connector.pk].code == "failed"
+    assert [entry[4] for entry in limits(sent)] == [7]
+
+
+@pytest.mark.usefixtures("sent")
+@pytest.mark.parametrize("timing", [{"beat_s": "x"}, {"stale_meter_s": -5}, {"unknown_s": 1}, {"stale_meter_s": 1e5}])
+def test_times_that_cannot_be_are_not_used(timing):
+    static(20, timing=timing)
+    assert Installation.get_solo().times == Timing()
+    assert balancing.balance() is not None

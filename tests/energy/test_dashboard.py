@@ -3,6 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from channels.layers import get_channel_layer
+from django.db.models import JSONField, Value
 from django.utils import timezone, translation
 
 from accounts.models import AccessSettings, DashboardAccess, User
@@ -133,6 +134,25 @@ def test_one_missed_answer_of_the_meter_is_no_degradation():
     assert state_at() == (Level.OPERATIONAL, None)
 
 
+def test_how_long_a_meter_may_miss_is_the_installations_own_setting():
+    Installation.objects.update(timing={"no_increase_s": 8})
+    add_connector()
+    add_reading()
+    Meter.objects.update(failing_since=NOW - timedelta(seconds=7))
+    assert state_at() == (Level.OPERATIONAL, None)
+    Meter.objects.update(failing_since=NOW - timedelta(seconds=8))
+    assert state_at() == (Level.DEGRADED, Cause.METER_SILENT)
+
+
+@pytest.mark.parametrize("broken", [{"beat_s": "soon"}, {"beat_s": 10**400}, {"moon_s": 1}, [], None, {"beat_s": None}])
+def test_broken_times_leave_the_page_with_the_defaults(client, broken):
+    Installation.objects.update(timing=Value(broken, JSONField()))
+    add_connector()
+    add_reading()
+    assert state_at(NOW + timedelta(seconds=6)) == (Level.OPERATIONAL, None)
+    assert client.get("/").status_code == 200
+
+
 def test_a_dynamic_installation_needs_a_meter():
     add_connector()
     add_reading(grid=None)
@@ -176,6 +196,12 @@ def test_a_line_over_the_usable_current_is_over_and_its_bar_still_fits():
     lines = compute_overview(NOW).lines
     assert [line.is_over for line in lines] == [True, False, False]
     assert lines[0].building_share + lines[0].charging_share <= 100
+
+
+def test_the_marks_of_all_lines_stand_under_each_other_when_one_is_over_the_fuse():
+    add_reading(grid=(90.0, 40.0, 30.0))
+    lines = compute_overview(NOW).lines
+    assert len({(line.usable_share, line.fuse_share) for line in lines}) == 1
 
 
 def test_an_exporting_building_gives_no_bar_of_negative_width():
@@ -339,6 +365,70 @@ def test_users_see_whose_session_it_is(client):
 def test_an_empty_installation_tells_a_user_the_address_for_stations(client):
     client.force_login(User.objects.create(username="marie"))
     assert "<code>ws://testserver/ocpp/&lt;its identity&gt;</code>" in client.get("/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("connectors", "sentence"),
+    [
+        ([{"status": "Available"}], "Plug a car into the free place to begin."),
+        ([{"status": "Available"}] * 2, "Plug a car into one of the 2 free places to begin."),
+        ([{"status": "Faulted"}, {"socket_id": ""}], "Nobody is charging, and no place is free."),
+        ([{"socket_id": ""}] * 2, "no station is connected and in service. Check their power and network."),
+        ([], "Sessions appear here as soon as a car charges."),
+    ],
+)
+def test_an_empty_list_of_sessions_says_what_can_be_done(client, connectors, sentence):
+    for number, connector in enumerate(connectors):
+        add_connector(f"CP{number}", **connector)
+    assert sentence in client.get("/").content.decode()
+
+
+def test_a_pending_station_is_not_said_to_be_kept_from_charging(client):
+    Station.objects.create(identity="CP1")
+    client.force_login(User.objects.create(username="marie"))
+    page = client.get("/").content.decode()
+    assert "waits for approval. Until then the load manager does not control what it draws." in page
+
+
+@pytest.fixture
+def silent_meter():
+    add_connector()
+    now = timezone.now()
+    add_reading(now, grid=None, state="fail_safe")
+    Meter.objects.update(failing_since=now - timedelta(minutes=1), last_error="no answer from 192.0.2.1:502")
+
+
+@pytest.mark.usefixtures("silent_meter")
+def test_a_silent_meter_says_why_what_it_means_and_where_to_look(client):
+    client.force_login(User.objects.create(username="admin", role="administrator", is_staff=True, is_superuser=True))
+    page = client.get("/").content.decode()
+    assert "The meter gives no usable value." in page
+    assert "Every station is at its fail-safe current." in page
+    assert "no answer from 192.0.2.1:502" in page
+    assert '<a href="/admin/energy/meter/">Check the meter</a>' in page
+
+
+@pytest.mark.usefixtures("silent_meter")
+def test_visitors_are_not_told_the_meters_address(client):
+    page = client.get("/").content.decode()
+    assert "Every station is at its fail-safe current." in page
+    assert "192.0.2.1" not in page
+    assert "Check the meter" not in page
+
+
+def test_a_static_installation_charges_on_without_its_meter(client):
+    Installation.objects.update(mode="static", static_limit_a=32)
+    add_connector()
+    now = timezone.now()
+    add_reading(now, grid=None)
+    Meter.objects.update(failing_since=now - timedelta(minutes=1))
+    assert "Charging goes on within the fixed current." in client.get("/").content.decode()
+
+
+def test_a_working_meter_gives_no_notice(client):
+    add_connector()
+    add_reading(timezone.now())
+    assert "The meter gives no usable value." not in client.get("/").content.decode()
 
 
 def test_a_users_name_for_a_circuit_cannot_become_markup(client):

@@ -1,6 +1,6 @@
 """What the controller is told of the installation."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -65,12 +65,27 @@ def test_a_station_is_told_of_with_its_wiring_limits_and_circuit():
     basement = Circuit.objects.create(name="basement", limit_l1_a=16, limit_l2_a=17, limit_l3_a=18)
     known = connector(phase_rotation="L2L3L1", min_current_a=8, max_current_a=16, circuit=basement, priority=3)
     Connector.objects.update(current_l1_a=9, current_l2_a=8, measured_at=T0, accepted_limit_a=10)
-    seen, places, _ = look(installation())
+    seen, places, _ = look(installation(), now=T0.timestamp() + 5)
     (told,) = seen.connectors
     assert (told.key, told.wiring, told.minimum, told.maximum) == (known.pk, (1, 2, 0), 8, 16)
-    assert (told.drawn, told.drawn_at, told.accepted) == ((9, 8, 0), T0.timestamp(), 10)
+    assert (told.drawn, told.drawn_at, told.accepted) == ((9, 8, 1), T0.timestamp(), 10)
     assert (told.circuit, told.priority, told.connected) == ("basement", 3, True)
-    assert places[known.pk].is_charging
+    assert not places[known.pk].is_charging, "no transaction runs"
+
+
+def test_a_measurement_from_the_future_counts_as_of_now():
+    connector()
+    Connector.objects.update(current_l1_a=9, measured_at=T0)
+    assert look(installation(), now=100.0)[0].connectors[0].drawn_at == 100
+
+
+def test_a_state_from_before_the_transaction_does_not_speak_against_it():
+    known = connector(status="Available")
+    transaction(known)
+    Connector.objects.update(status_at=T0 - timedelta(minutes=1))
+    assert look(installation())[1][known.pk].is_charging
+    Connector.objects.update(status_at=T0 + timedelta(minutes=1))
+    assert not look(installation())[1][known.pk].is_charging
 
 
 def test_stations_that_are_not_in_service_are_left_to_the_building():
@@ -82,9 +97,9 @@ def test_stations_that_are_not_in_service_are_left_to_the_building():
 @pytest.mark.parametrize(
     ("status", "has_transaction", "is_authorised", "is_charging"),
     [
-        ("Charging", False, True, True),
-        ("SuspendedEV", False, True, True),
-        ("SuspendedEVSE", False, True, True),
+        ("Charging", False, True, False),
+        ("SuspendedEV", False, True, False),
+        ("SuspendedEVSE", False, True, False),
         ("Available", False, True, False),
         ("Preparing", False, True, False),
         ("", True, True, True),
@@ -126,10 +141,15 @@ def test_the_fail_safe_current_is_an_equal_share_or_nothing(values, count, fail_
     assert {place.fail_safe_a for place in stations} == {fail_safe_a}
 
 
-def test_the_connectors_of_one_station_share_too():
-    for number in range(1, 7):
+def test_the_connectors_of_one_station_share_its_part_and_take_nothing_from_others():
+    for number in (1, 2):
         connector("Twin", number=number)
-    assert look(installation())[0].connectors[0].fail_safe == 8.4
+    connector("Other")
+    assert [told.fail_safe for told in look(installation())[0].connectors] == [12.6, 12.6, 25.2]
+    for number in range(3, 9):
+        connector("Twin", number=number)
+    fail_safes = {told.key: told.fail_safe for told in look(installation())[0].connectors}
+    assert sorted(fail_safes.values()) == [0] * 8 + [25.2]
 
 
 def test_a_station_s_own_fail_safe_current_stays_within_what_it_can_do():

@@ -442,7 +442,7 @@ def sites(draw):
         "circuits": [draw(circuit_of(name, circuits[:place])) for place, name in enumerate(circuits)],
         "stations": [draw(station_of(identity, circuits, badges)) for identity in stations],
         "badges": [draw(badge_of(id_tag, stations)) for id_tag in badges],
-        "timing": draw(st.dictionaries(st.sampled_from(["beat_s", "rotation_s"]), st.floats(0.1, 1e6))),
+        "timing": draw(st.dictionaries(st.sampled_from(["ramp_hold_s", "rotation_s"]), st.floats(0.1, 1e6))),
     }
 
 

@@ -9,6 +9,7 @@ from channels.db import database_sync_to_async
 from channels.testing import WebsocketCommunicator
 
 from accounts.secrets import keyed_hash
+from badges.models import BadgeSettings
 from llm_site.asgi import application
 from stations.models import Connector, MeterValue, Station, StrayMessage, Transaction
 from stations.ocpp16 import sockets
@@ -209,6 +210,26 @@ async def test_a_stop_for_an_unknown_transaction_is_answered_and_kept():
     assert (await in_database(StrayMessage.objects.get)).payload["transactionId"] == 99
 
 
+async def test_an_answer_with_a_payload_that_is_none_ends_its_call_and_is_not_answered():
+    async with Line("/ocpp/CP1") as line:
+        station = await station_of("CP1")
+        sockets.deliver({"type": "stations.standing", "standing": [[station.pk, [1, 2], 8.4]]})
+        frame = await line.hear()
+        await line.socket.send_to(json.dumps([3, frame[1], []]))
+        assert (await line.hear())[3]["connectorId"] == 2
+
+
+async def test_a_nul_in_a_start_is_left_out_and_the_rest_is_kept():
+    async with Line("/ocpp/CP1") as line:
+        number = (await line.begin(idTag="A\x001", extra="x\x00y"))["transactionId"]
+    transaction = await in_database(Transaction.objects.get)
+    assert (transaction.pk, transaction.id_tag, transaction.raw_start["extra"]) == (number, "A1", "xy")
+
+
+async def test_a_line_break_in_an_address_is_not_found():
+    assert await Line("/ocpp/a%0Ab").refusal() == 404
+
+
 async def test_progress_reports_and_data_transfers_are_answered():
     async with Line("/ocpp/CP1") as line:
         assert await line.ask("FirmwareStatusNotification", status="Idle") == {}
@@ -286,20 +307,18 @@ async def test_the_standing_fail_safe_profile_is_kept_once_every_connector_took_
     assert station.standing_fail_safe_a == 8.4
 
 
-async def test_a_refused_transaction_that_goes_on_is_stopped():
-    from badges.models import BadgeSettings
-
+async def test_a_refused_transaction_that_goes_on_is_stopped_once_a_minute():
     await in_database(lambda: BadgeSettings.objects.update_or_create(pk=1, defaults={"access_rule": "badge"}))
     async with Line("/ocpp/CP1") as line:
         answer = await line.begin()
         assert answer["idTagInfo"]["status"] == "Invalid"
-        await line.socket.send_to(
-            json.dumps(
-                [2, "mv", "MeterValues", {"connectorId": 1, "meterValue": [], "transactionId": answer["transactionId"]}]
-            )
-        )
-        heard = [await line.hear(), await line.hear()]
-    assert ["RemoteStopTransaction", {"transactionId": answer["transactionId"]}] in [frame[2:] for frame in heard]
+        values = {"connectorId": 1, "meterValue": [], "transactionId": answer["transactionId"]}
+        for number in range(3):
+            await line.socket.send_to(json.dumps([2, f"mv{number}", "MeterValues", values]))
+        heard = [await line.hear() for _ in range(4)]
+        assert await line.socket.receive_nothing()
+    stops = [frame[3] for frame in heard if frame[0] == 2]
+    assert stops == [{"transactionId": answer["transactionId"]}]
 
 
 async def accepted_limit():

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from stations.ocpp16 import schemas
 from stations.ocpp16.frames import OcppError
-from stations.ocpp16.profiles import Purpose, charging_profile, live_purpose
+from stations.ocpp16.profiles import Purpose, charging_profile
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -40,11 +40,6 @@ def test_power_names_its_phases_because_three_would_be_assumed():
     profile = charging_profile(purpose=Purpose.DEFAULT, limit_a=10, now=NOW, unit="W", phases=1)
     (period,) = profile["chargingSchedule"]["chargingSchedulePeriod"]
     assert period == {"startPeriod": 0, "limit": 2300, "numberPhases": 1}
-
-
-def test_a_live_limit_needs_a_transaction_to_be_a_transaction_profile():
-    assert live_purpose(5) is Purpose.TRANSACTION
-    assert live_purpose(None) is Purpose.DEFAULT
 
 
 def test_what_breaks_the_schema_is_not_sent():

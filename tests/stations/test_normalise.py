@@ -165,3 +165,43 @@ def test_whatever_a_station_sends_a_start_a_stop_and_samples_are_read(payload, m
 def test_whatever_a_sample_holds_no_current_is_ever_infinite_or_negative(sampled):
     for sample in normalise.samples(values(*sampled), NOW):
         assert all(current is None or 0 <= current < float("inf") for current in sample.currents_a)
+
+
+def test_one_phase_stands_for_three_where_the_power_says_so():
+    sample = only(
+        {"value": "16", "measurand": "Current.Import", "phase": "L1"},
+        {"value": "11", "unit": "kW", "measurand": "Power.Active.Import"},
+    )
+    assert sample.currents_a == (16, 16, 16)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"value": "1e308", "measurand": "Current.Import", "phase": "L1"},
+        {"value": "1001", "measurand": "Current.Import"},
+        {"value": "1e38", "unit": "kW", "measurand": "Power.Active.Import", "phase": "L1"},
+        {"value": "99999", "measurand": "Voltage", "phase": "L1"},
+    ],
+)
+def test_what_no_station_can_carry_is_no_measurement(value):
+    sample = only(value)
+    assert (sample.currents_a, sample.voltages_v, sample.power_w) == ((None,) * 3, (None,) * 3, None)
+
+
+def test_kilo_is_for_power_and_energy_alone():
+    assert only({"value": "16", "unit": "kW", "measurand": "Current.Import", "phase": "L1"}).currents_a[0] == 16
+
+
+def test_what_is_kept_as_it_came_fits_any_database():
+    deep = []
+    for _ in range(1000):
+        deep = [deep]
+    kept = normalise.keepable({"idTag": "a\0b", "extra\0": deep, "n": 1.5, "none": None})
+    assert kept["idTag"] == "ab"
+    assert (kept["n"], kept["none"]) == (1.5, None)
+    assert len(str(kept["extra"])) < 100
+
+
+def test_a_connector_that_no_station_has_is_not_taken_for_the_first():
+    assert normalise.read_start({"connectorId": 99999999}, NOW).connector == 1000

@@ -90,6 +90,13 @@ def test_a_stop_with_a_wrong_number_ends_the_only_one_it_can_mean(station, wrong
     assert not StrayMessage.objects.exists()
 
 
+def test_a_different_stop_for_an_ended_transaction_is_kept_aside(station):
+    transaction, _ = start(station)
+    stop(station, transaction.pk)
+    stop(station, transaction.pk, meter=9000)
+    assert StrayMessage.objects.get().payload["meterStop"] == 9000
+
+
 def test_a_stop_that_could_mean_two_transactions_is_kept_once_and_ends_neither(station):
     start(station, connector=1)
     start(station, connector=2)
@@ -214,7 +221,7 @@ def test_the_newest_sample_is_what_flows_now_and_its_age_is_taken_at_receipt(sta
     sample = Sample(at=behind, currents_a=(10.0, 11.0, None), energy_wh=1500)
     report(station, MeterValues(1, transaction.pk, (sample,)))
     connector = Connector.objects.get()
-    assert connector.current_a == (10, 11, 0)
+    assert connector.current_a == (10, 11, 1), "a phase of which nothing is said is neither free nor the building's"
     assert connector.measured_at > behind + timedelta(minutes=2)
 
 

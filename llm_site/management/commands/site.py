@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection
 
 from llm_site.site_file.apply import apply_site
 from llm_site.site_file.document import SiteFileError
@@ -28,6 +29,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 (Django's interface)
         """Do what was asked; raises CommandError with every problem of a file."""
+        if "energy_installation" not in connection.introspection.table_names():
+            raise CommandError("this data folder has no database yet: `make run` or `manage.py prepare` makes it")
         if options["action"] == "apply":
             self._apply(options["file"])
         else:

@@ -630,3 +630,49 @@ def test_a_car_that_goes_on_above_what_it_never_was_told_is_set_apart_in_the_end
         decision = controller.decide(look(begun, now=float(second), limit=equally(3)))
         assert decision.allocations["a"] == 0
     assert decision.reasons["a"].code == ReasonCode.IGNORES_LIMIT
+
+
+def test_a_clock_that_was_set_back_is_noticed_and_nothing_of_the_old_one_counts():
+    controller = fresh()
+    controller.decide(look(connector(), now=1000.0, grid=equally(10)))
+    restored = fresh()
+    restored.restore(json.loads(json.dumps(controller.dump())))
+    for second in range(500, 520):
+        decision = restored.decide(replace(look(connector(fail_safe=7.0), now=float(second)), grid_at=1000.0))
+        assert decision.state == "fail_safe"
+        assert decision.allocations["a"] == 7
+
+
+@pytest.mark.parametrize("field", ["minimum", "maximum", "fail_safe", "cap", "accepted", "step", "drawn_at"])
+@pytest.mark.parametrize("value", [nan, inf, -inf])
+def test_a_figure_that_is_none_never_stops_the_decision_of_others(field, value):
+    controller = fresh(dynamic=False)
+    for second in range(3):
+        strange = connector("strange", **{field: value})
+        decision = controller.decide(look(connector("good"), strange, now=float(second), limit=equally(20)))
+        assert decision.allocations["good"] >= 6
+        assert 0 <= decision.allocations["strange"] <= 20
+
+
+def test_no_cap_that_is_a_number_is_no_permission():
+    decision = fresh(dynamic=False).decide(look(connector(cap=nan), limit=equally(20)))
+    assert decision.allocations["a"] == 0
+
+
+def test_wild_samples_are_not_believed_and_the_sane_ones_after_them_count():
+    controller = fresh()
+    for second in range(60):
+        drawn = equally(1e308) if 10 <= second < 14 else equally(0.0)
+        cars = [connector(key, drawn=drawn, drawn_at=float(second)) for key in "ab"]
+        decision = controller.decide(look(*cars, now=float(second), grid=equally(10)))
+    assert all(limit_a >= 6 for limit_a in decision.allocations.values())
+
+
+@pytest.mark.parametrize(
+    "times",
+    [{"beat_s": "1"}, {"beat_s": nan}, {"ramp_hold_s": 0}, {"probe_s": -1}, {"stale_meter_s": 61}, {"beat_s": 6}],
+)
+def test_times_that_cannot_be_are_refused_by_name(times):
+    (name,) = times
+    with pytest.raises(ValueError, match=name):
+        Timing(**times)
