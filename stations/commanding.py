@@ -5,7 +5,7 @@ import logging
 import re
 from typing import Any
 
-from channels.db import database_sync_to_async
+from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
 from django.db import transaction
 from django.utils import timezone
@@ -124,9 +124,7 @@ async def perform_command(
     channel = await layer.new_channel()
     await layer.group_add(OUTCOMES, channel)
     try:
-        command: Command = await database_sync_to_async(request_command)(
-            station=station, action=action, payload=payload, user=user
-        )
+        command = await sync_to_async(request_command)(station=station, action=action, payload=payload, user=user)
         if command.is_open:
             await _wait_for_outcome(layer, channel, command, timeout_s)
         return await Command.objects.select_related("requested_by").aget(pk=command.pk)
@@ -141,7 +139,7 @@ async def _wait_for_outcome(layer: Any, channel: str, command: Command, timeout_
             while (await layer.receive(channel))["command_id"] != command.pk:
                 continue
     except TimeoutError:
-        await database_sync_to_async(settle_command)(
+        await sync_to_async(settle_command)(
             command_id=command.pk,
             state=CommandState.TIMED_OUT,
             error_text=f"no answer to {command.action} in {timeout_s:g} s",
