@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import re
+from datetime import timedelta
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -21,6 +22,7 @@ from stations.services import forget_limits
 
 logger = logging.getLogger(__name__)
 
+OVERDUE_AFTER, KEPT_FOR = timedelta(minutes=10), timedelta(days=366)
 HIDDEN = "(hidden)"
 _SECRET_KEY = re.compile(r"authorizationkey|passw|passphrase|psk|secret|token", re.IGNORECASE)
 _ADDRESS = re.compile(
@@ -114,6 +116,14 @@ def settle_command(
     if settled and command is not None and command.sent_at is not None:
         forget_limits(station_id=command.station_id)
     return bool(settled)
+
+
+def tidy_commands() -> None:
+    """End the commands whose outcome can no longer come (their message was lost), and delete old ones."""
+    now = timezone.now()
+    overdue = Command.objects.filter(state__in=Command.OPEN, created_at__lt=now - OVERDUE_AFTER)
+    overdue.update(state=CommandState.TIMED_OUT, error_text="its outcome was lost")
+    Command.objects.filter(created_at__lt=now - KEPT_FOR).delete()
 
 
 async def perform_command(

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import timedelta
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -10,7 +11,15 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.models import User
-from stations.commanding import HIDDEN, check_command, note_sent, request_command, settle_command, without_secrets
+from stations.commanding import (
+    HIDDEN,
+    check_command,
+    note_sent,
+    request_command,
+    settle_command,
+    tidy_commands,
+    without_secrets,
+)
 from stations.errors import CommandUnfit
 from stations.models import Command, CommandState, Connector, Station
 from stations.ocpp16.database import close_database
@@ -286,6 +295,21 @@ def test_a_web_process_that_starts_ends_the_commands_of_its_last_life(queued, se
     settings.WEB_ID = "elsewhere"
     forget_sockets()
     assert state_of(queued) == CommandState.NOT_CONNECTED
+
+
+@pytest.mark.parametrize(("age", "state"), [(timedelta(minutes=9), "queued"), (timedelta(minutes=11), "timed_out")])
+def test_a_command_whose_message_was_lost_ends_after_ten_minutes(queued, age, state):
+    Command.objects.update(created_at=timezone.now() - age)
+    tidy_commands()
+    assert state_of(queued) == state
+    assert note_sent(command_id=queued.pk) == (state == "queued")
+
+
+def test_commands_are_kept_for_a_year(queued):
+    for days, is_kept in ((365, True), (367, False)):
+        Command.objects.update(created_at=timezone.now() - timedelta(days=days))
+        tidy_commands()
+        assert Command.objects.filter(pk=queued.pk).exists() == is_kept
 
 
 def test_without_a_broker_a_command_ends_at_once(settings):
