@@ -6,6 +6,7 @@ import re
 from datetime import timedelta
 from typing import Any
 
+import orjson
 from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
 from django.db import transaction
@@ -52,8 +53,11 @@ def check_command(action: str, payload: object) -> None:
         raise CommandUnfit(f"expected one of {', '.join(sorted(OPERATIONS))}, came {action[:50]!r}")
     try:
         schemas.check(action, payload)
+        orjson.dumps(payload)
     except OcppError as error:
         raise CommandUnfit(error.description) from None
+    except orjson.JSONEncodeError as error:
+        raise CommandUnfit(f"{action} cannot be written: {error}") from None
 
 
 @transaction.atomic

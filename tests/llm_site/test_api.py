@@ -176,6 +176,17 @@ def test_a_token_needs_no_csrf_token():
     assert answer.status_code == 409
 
 
+def test_without_a_broker_no_command_is_taken(settings):
+    nowhere = {"hosts": ["unix:///nowhere/redis.sock"]}
+    settings.CHANNEL_LAYERS = {
+        "default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": nowhere}
+    }
+    client = Api("administrator").client
+    answer = client.post("/api/stations/CP1/commands", {"action": "ClearCache"}, content_type="application/json")
+    assert answer.status_code == 503
+    assert "nothing was sent" in answer.json()["message"]
+
+
 def test_a_temporary_password_must_be_changed_first(client):
     client.force_login(User.objects.create(username="admin", role="administrator", must_change_password=True))
     answer = client.get("/api/stations")
@@ -249,6 +260,7 @@ def test_pages_follow_each_other_without_a_gap():
         ({"limit": 1001}, "limit: "),
         ({"limit": 0}, "limit: "),
         ({"offset": -1}, "offset: "),
+        ({"offset": 10**30}, "offset: "),
     ],
 )
 def test_a_parameter_that_does_not_fit_is_refused_by_name(parameters, complaint):

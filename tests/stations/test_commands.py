@@ -345,9 +345,17 @@ def test_the_table_holds_every_operation_of_a_central_system():
     assert len(OPERATIONS) == 26
 
 
-def test_a_payload_that_is_no_object_is_unfit():
+@pytest.mark.parametrize(
+    ("action", "payload"),
+    [
+        ("ClearCache", []),
+        ("UnlockConnector", {"connectorId": 10**30}),
+        ("DataTransfer", {"vendorId": "com.example", "data": "\ud800"}),
+    ],
+)
+def test_what_cannot_be_written_is_unfit(action, payload):
     with pytest.raises(CommandUnfit):
-        check_command("ClearCache", [])
+        check_command(action, payload)
 
 
 @pytest.mark.parametrize("status", ["Accepted", "Scheduled", "Unlocked", "RebootRequired", "AcceptedCanceled"])
