@@ -5,9 +5,9 @@ import json
 from datetime import timedelta
 
 import pytest
-from asgiref.sync import async_to_sync
+from asgiref.sync import async_to_sync, sync_to_async
 from channels.db import database_sync_to_async
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connections, transaction
 from django.utils import timezone
 
 from accounts.models import User
@@ -32,9 +32,11 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
-def _closed_database():
+async def _closed_database():
+    """Close what stays open: while a communicator of Channels waits, it lets no connection be closed."""
     yield
     close_database()
+    await sync_to_async(connections.close_all)()
 
 
 @database_sync_to_async
