@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.decorators import sync_and_async_middleware
@@ -16,6 +16,10 @@ def _redirect_to_password(request: HttpRequest) -> HttpResponse | None:
     """Send a user with a temporary password to the page that changes it."""
     if not getattr(request.user, "must_change_password", False):
         return None
+    if request.path.startswith("/api/"):
+        return JsonResponse(
+            {"message": f"Change the temporary password first: {reverse('change-password')}"}, status=403
+        )
     allowed = {reverse("change-password"), reverse("sign-out"), reverse("set_language")}
     return None if request.path in allowed or request.path.startswith("/static/") else redirect("change-password")
 

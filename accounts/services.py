@@ -1,11 +1,14 @@
 """Writes on users."""
 
+import secrets
+
 from django.contrib.auth.password_validation import validate_password
 from django.db import transaction
 
 from accounts.models import Role, User
 from accounts.secrets import keyed_hash
 
+TOKEN_BYTES = 32
 FIRST_USERNAME, FIRST_PASSWORD = "admin", "1234"
 
 
@@ -52,6 +55,17 @@ def save_user(
     user.full_clean(exclude=["password"])
     user.save()
     return user
+
+
+def renew_token(*, username: str) -> str:
+    """Give a user a new token for the REST API and return it; only its keyed hash is kept, the old one ends.
+
+    Raises User.DoesNotExist.
+    """
+    token = secrets.token_urlsafe(TOKEN_BYTES)
+    if not User.objects.filter(username=username).update(api_token_hash=keyed_hash(token)):
+        raise User.DoesNotExist(f"there is no user {username!r}")
+    return token
 
 
 def create_first_user() -> None:

@@ -1,6 +1,7 @@
 """The web process: pages over HTTP, stations over WebSocket."""
 
 import os
+from typing import Any
 
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.core.asgi import get_asgi_application
@@ -12,5 +13,14 @@ http = get_asgi_application()
 from llm_site.clock import InstallationTimeZone  # noqa: E402 (needs the apps loaded)
 from stations.ocpp16.consumer import StationConsumer  # noqa: E402
 
+
+async def pages(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """Serve HTTP. Below /api/ the path is routed as it was sent: a `%2F` within an identity separates nothing."""
+    raw_path = scope.get("raw_path", b"").partition(b"?")[0]
+    if raw_path.startswith(b"/api/"):
+        scope = {**scope, "path": raw_path.decode("latin1")}
+    await http(scope, receive, send)
+
+
 stations = InstallationTimeZone(URLRouter([re_path(r"^ocpp/[\s\S]*$", StationConsumer.as_asgi())]))
-application = ProtocolTypeRouter({"http": http, "websocket": stations})
+application = ProtocolTypeRouter({"http": pages, "websocket": stations})

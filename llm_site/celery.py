@@ -34,6 +34,7 @@ app.conf.update(
         # A tick that waited out a stall is worthless: it expires before the next.
         "balance": {"task": "energy.tasks.balance", "schedule": Each(1.0), "options": {"expires": 0.9}},
         "thin-readings": {"task": "energy.tasks.thin_readings", "schedule": 600.0},
+        "tidy-commands": {"task": "stations.tasks.tidy_commands", "schedule": 600.0},
     },
 )
 app.autodiscover_tasks()

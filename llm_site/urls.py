@@ -4,11 +4,13 @@ from django.contrib import admin
 from django.urls import include, path
 
 from llm_site.admin import sign_in
+from llm_site.api import api
 
 urlpatterns = [
     path("", include("energy.urls")),
     path("", include("accounts.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("admin/login/", sign_in),
+    path("api/", api.urls),
     path("admin/", admin.site.urls),
 ]

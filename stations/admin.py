@@ -1,17 +1,28 @@
 """Circuits, stations and what happened at them, in the admin."""
 
+import json
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin, TabularInline
+from unfold.decorators import action
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
-from stations.errors import EditionFull
-from stations.models import Circuit, Connector, Station, StrayMessage, Transaction
+from accounts.models import Role
+from stations.commanding import check_command, request_command
+from stations.errors import CommandUnfit, EditionFull
+from stations.models import Circuit, Command, Connector, Station, StrayMessage, Transaction
+from stations.ocpp16.operations import OPERATIONS
 from stations.services import approve_stations, ask_to_decide, connector_of
+
+LAST_COMMANDS = 10
+LOOK_AGAIN_S = 2
 
 
 @admin.register(Circuit)
@@ -34,6 +45,47 @@ class ConnectorInline(TabularInline):  # type: ignore[misc]
         return False
 
 
+class CommandInline(TabularInline):  # type: ignore[misc]
+    """What was asked of one station, the newest first, with the outcome."""
+
+    model = Command
+    extra = 0
+    per_page = LAST_COMMANDS
+    can_delete = False
+    fields = readonly_fields = ["created_at", "action", "payload", "state", "answer", "error_text", "requested_by"]
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 (Django's interface)
+        """Commands are sent, not written down."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        """What happened is not changed."""
+        return False
+
+
+class CommandForm(forms.Form):
+    """An operation and its payload, which must fit its schema."""
+
+    action = forms.ChoiceField(
+        label=_("Action"), choices=[(name, name) for name in sorted(OPERATIONS)], widget=UnfoldAdminSelectWidget
+    )
+    payload = forms.JSONField(
+        label=_("Payload"), required=False, widget=UnfoldAdminTextareaWidget(attrs={"rows": 12, "spellcheck": "false"})
+    )
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse what could not be sent, with the schema's complaint."""
+        cleaned: dict[str, Any] = super().clean() or {}
+        if "action" not in cleaned or "payload" not in cleaned:
+            return cleaned
+        cleaned["payload"] = cleaned["payload"] or {}
+        try:
+            check_command(cleaned["action"], cleaned["payload"])
+        except CommandUnfit as error:
+            self.add_error("payload", str(error))
+        return cleaned
+
+
 @admin.register(Station)
 class StationAdmin(ModelAdmin):  # type: ignore[misc]
     """Charging stations."""
@@ -42,8 +94,9 @@ class StationAdmin(ModelAdmin):  # type: ignore[misc]
     list_filter = ["state"]
     search_fields = ["identity", "name"]
     filter_horizontal = ["badges"]
-    inlines = [ConnectorInline]
+    inlines = [ConnectorInline, CommandInline]
     actions = ["approve"]
+    actions_detail = ["send_command"]
     readonly_fields = [
         "ip_address",
         "vendor",
@@ -65,6 +118,40 @@ class StationAdmin(ModelAdmin):  # type: ignore[misc]
             return
         text = ngettext("%(count)d station taken into service.", "%(count)d stations taken into service.", count)
         self.message_user(request, text % {"count": count}, messages.SUCCESS)
+
+    def has_command_permission(self, request: HttpRequest, object_id: Any = None) -> bool:  # noqa: ARG002
+        """Only administrators send commands."""
+        return getattr(request.user, "role", None) == Role.ADMINISTRATOR
+
+    @action(description=_("Send a command"), url_path="send-command", permissions=["command"])  # type: ignore[untyped-decorator]
+    def send_command(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Send one command by hand; the page looks again until the outcome of the last one is there."""
+        station = get_object_or_404(Station, pk=object_id)
+        form = CommandForm(request.POST or None, initial={"action": "GetConfiguration", "payload": {}})
+        if request.method == "POST" and form.is_valid():
+            sent = request_command(
+                station=station,
+                action=form.cleaned_data["action"],
+                payload=form.cleaned_data["payload"],
+                user=request.user,  # type: ignore[arg-type]  # the permission above lets in users only
+            )
+            return redirect(f"{request.path}?command={sent.pk}")
+        number = request.GET.get("command", "")
+        command = station.commands.filter(pk=number).first() if number.isdecimal() else None
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Send a command to %(station)s") % {"station": station},
+            "opts": self.opts,
+            "station": station,
+            "form": form,
+            "command": command,
+            "answer": json.dumps(command.answer, indent=2, ensure_ascii=False) if command else "",
+            "examples": OPERATIONS,
+        }
+        response = render(request, "stations/send_command.html", context)
+        if command is not None and command.is_open and request.method == "GET":
+            response["Refresh"] = str(LOOK_AGAIN_S)
+        return response
 
     def save_model(self, request: HttpRequest, obj: Station, form: Any, change: bool) -> None:
         """Save, and let the loop take it up at once; a new station has one connector until it says otherwise."""

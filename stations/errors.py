@@ -21,5 +21,13 @@ class StationAway(StationsError):
     """A station cannot be told anything: no socket is open, or it closed before the answer."""
 
 
+class CommandUnfit(StationsError):
+    """A command cannot be asked of a station: no such operation, or a payload that its schema does not allow."""
+
+
+class CommandGivenUp(StationsError):
+    """Nobody waits for a command any longer: it must not be sent."""
+
+
 class NoAnswer(StationsError):
     """A station did not answer in time."""

@@ -9,7 +9,7 @@ from badges.authorisation import access_rule, decide, find_badge
 from badges.models import Badge
 from stations.editions import room_for_stations
 from stations.errors import EditionFull, StationRefused
-from stations.models import Connector, ConnectorStatus, Station, StationState, Transaction
+from stations.models import Command, CommandState, Connector, ConnectorStatus, Station, StationState, Transaction
 from stations.ocpp16.normalise import Boot, Status
 from stations.signals import decide_again
 
@@ -65,7 +65,9 @@ def release_socket(*, station_id: int, socket_id: str) -> bool:
 
 def forget_sockets() -> None:
     """Note at the start of a web process that the sockets of its last life are gone."""
-    Station.objects.filter(socket_id__startswith=f"{settings.WEB_ID}/").update(socket_id="")
+    stations = Station.objects.filter(socket_id__startswith=f"{settings.WEB_ID}/")
+    Command.objects.filter(station__in=stations, state__in=Command.OPEN).update(state=CommandState.NOT_CONNECTED)
+    stations.update(socket_id="")
 
 
 def note_seen(*, station_ids: list[int]) -> None:
@@ -79,13 +81,19 @@ def boot_station(*, station_id: int, boot: Boot) -> str:
     station = Station.objects.get(pk=station_id)
     station.vendor, station.model = boot.vendor, boot.model
     station.serial_number, station.firmware_version = boot.serial_number, boot.firmware_version
-    station.standing_fail_safe_a = None
     if station.state == StationState.PENDING and settings.ACCEPT_STATIONS == "auto":
         station.state = StationState.NOT_USABLE if room_for_stations() == 0 else StationState.CONFIGURED
     station.save()
-    station.connectors.update(accepted_limit_a=None, accepted_at=None)
-    ask_to_decide()
+    forget_limits(station_id=station_id)
     return station.state
+
+
+@transaction.atomic
+def forget_limits(*, station_id: int) -> None:
+    """Count no limit of a station as held: it may have lost them, and is told them anew."""
+    Station.objects.filter(pk=station_id).update(standing_fail_safe_a=None)
+    Connector.objects.filter(station_id=station_id).update(accepted_limit_a=None, accepted_at=None)
+    ask_to_decide()
 
 
 @transaction.atomic

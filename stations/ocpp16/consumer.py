@@ -7,6 +7,7 @@ import itertools
 import logging
 import time
 import uuid
+from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import unquote
 
@@ -18,6 +19,7 @@ from stations.errors import NoAnswer, StationAway, StationRefused
 from stations.models import Station
 from stations.ocpp16 import frames, schemas, sockets
 from stations.ocpp16.charge_point import answer
+from stations.ocpp16.command_queue import CommandQueue
 from stations.ocpp16.commands import Limits
 from stations.ocpp16.database import in_database
 from stations.services import admit_station, release_socket
@@ -40,6 +42,7 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     channel_layer_alias = None
     station: Station
     limits: Limits
+    commands: CommandQueue
 
     async def dispatch(self, message: dict[str, Any]) -> None:
         """Take one event of the server."""
@@ -79,6 +82,7 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             return
         self._is_open = True
         self.limits = Limits(self.station.pk, self.call)
+        self.commands = CommandQueue(identity, self.call)
         await self.accept(subprotocol)
         displaced = sockets.attach(self.station.pk, self)
         if displaced is not None:
@@ -167,16 +171,21 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         else:
             waiting.set_result(frame.payload)
 
-    async def call(self, action: str, payload: dict[str, Any]) -> dict[str, Any]:
+    async def call(
+        self, action: str, payload: dict[str, Any], on_turn: Callable[[], Awaitable[None]] | None = None
+    ) -> dict[str, Any]:
         """Call the station, one call at a time, and return its answer.
 
-        Raises OcppError (refused, or not fit to be sent), NoAnswer, StationAway. Never await it in a handler: the
-        answer could not be heard.
+        `on_turn` runs right before the call is sent; what it raises keeps it from being sent. Raises OcppError
+        (refused, or not fit to be sent), NoAnswer, StationAway. Never await it in a handler: the answer could not be
+        heard.
         """
         schemas.check(action, payload)
         async with self._turn:
             if not self._is_open:
                 raise StationAway(f"{self.station.identity} is not connected")
+            if on_turn is not None:
+                await on_turn()
             message_id = f"{self.socket_id[-12:]}-{next(self._numbers)}"
             waiting = self._answers[message_id] = asyncio.get_running_loop().create_future()
             try:
@@ -236,5 +245,6 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
                 waiting.set_exception(StationAway(f"{self.station.identity} is not connected"))
         for task in list(self._tasks):
             task.cancel()
+        await self.commands.finish()
         await in_database(release_socket, station_id=self.station.pk, socket_id=self.socket_id)
         logger.info("%s disconnected", self.station.identity)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 GROUP = "stations"
+OUTCOMES = "outcomes"
 SEEN_EACH_S = 5.0
 
 _sockets: dict[int, "StationConsumer"] = {}
@@ -78,6 +79,9 @@ def deliver(message: dict[str, Any]) -> None:
         for station_id, numbers, fail_safe_a in message["standing"]:
             if station_id in _sockets:
                 _sockets[station_id].limits.set_standing(numbers, fail_safe_a)
+    elif message["type"] == "stations.command":
+        if message["station_id"] in _sockets:
+            _sockets[message["station_id"]].commands.add(message["command_id"], message["action"], message["payload"])
     elif message["type"] == "stations.taken":
         socket = _sockets.get(message["station_id"])
         if socket is not None and socket.socket_id != message["socket_id"]:
@@ -92,6 +96,16 @@ async def announce(station_id: int, socket_id: str) -> None:
         )
     except Exception:
         logger.exception("The channel layer is away; an older socket elsewhere stays until it closes")
+
+
+async def announce_outcome(command_id: int) -> None:
+    """Tell whoever waits that a command has its outcome, which is in the database."""
+    try:
+        await get_channel_layer().group_send(OUTCOMES, {"type": "stations.outcome", "command_id": command_id})
+    except Exception:
+        logger.exception(
+            "The channel layer is away; whoever waits for command %s looks when the time is up", command_id
+        )
 
 
 async def _write_seen() -> None:

@@ -1,0 +1,62 @@
+"""The REST API: mounts the router of each app, and says every error in one shape. docs/api.md describes it."""
+
+from django.http import Http404, HttpRequest, HttpResponse
+from ninja import NinjaAPI, Swagger
+from ninja.errors import AuthenticationError, ValidationError
+from redis.exceptions import RedisError
+
+from accounts.access import STANDARD, AccessDenied
+from badges.api import router as badges
+from energy.api import router as energy
+from llm_site.settings import VERSION
+from stations.api import router as stations
+
+# Swagger would otherwise show a badge that has the document checked by another host.
+api = NinjaAPI(
+    title="Local Load Manager",
+    version=VERSION,
+    description='Times are ISO 8601 with zone; names end with their unit. Errors are `{"message": …}`.',
+    docs=Swagger(settings={"validatorUrl": None}),
+    auth=STANDARD,
+)
+for router in (stations, badges, energy):
+    api.add_router("", router)
+
+
+def _answer(request: HttpRequest, status: int, message: str) -> HttpResponse:
+    return api.create_response(request, {"message": message}, status=status)
+
+
+@api.exception_handler(AccessDenied)
+def denied(request: HttpRequest, error: AccessDenied) -> HttpResponse:
+    """Answer who may not."""
+    response = _answer(request, error.status, str(error))
+    if error.status == 401:
+        response["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+@api.exception_handler(AuthenticationError)
+def unknown_user(request: HttpRequest, error: AuthenticationError) -> HttpResponse:  # noqa: ARG001 (ninja's interface)
+    """Answer who did not say who they are."""
+    message = "send `Authorization: Bearer <token>` (`manage.py api_token` makes one), or sign in at /sign-in/"
+    return denied(request, AccessDenied(401, message))
+
+
+@api.exception_handler(Http404)
+def not_found(request: HttpRequest, error: Http404) -> HttpResponse:
+    """Answer what is not there."""
+    return _answer(request, 404, str(error))
+
+
+@api.exception_handler(ValidationError)
+def unfit(request: HttpRequest, error: ValidationError) -> HttpResponse:
+    """Answer what cannot be understood, with each complaint."""
+    complaints = (f"{'.'.join(map(str, entry['loc'][1:]))}: {entry['msg']}" for entry in error.errors)
+    return _answer(request, 422, "; ".join(complaints))
+
+
+@api.exception_handler(RedisError)
+def broker_away(request: HttpRequest, error: RedisError) -> HttpResponse:  # noqa: ARG001 (ninja's interface)
+    """Answer while nothing can be handed to the process that holds a socket."""
+    return _answer(request, 503, "the broker cannot be reached; nothing was sent, try again in a moment")

@@ -1,0 +1,160 @@
+"""Commands to stations: first a row, then a message to the process that holds the socket, then the outcome."""
+
+import asyncio
+import logging
+import re
+from datetime import timedelta
+from typing import Any
+
+import orjson
+from asgiref.sync import sync_to_async
+from channels.layers import get_channel_layer
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import User
+from stations.errors import CommandUnfit
+from stations.models import Command, CommandState, Station
+from stations.ocpp16 import schemas
+from stations.ocpp16.frames import OcppError
+from stations.ocpp16.operations import CHANGE_LIMITS, OPERATIONS
+from stations.ocpp16.sockets import OUTCOMES, publish
+from stations.services import forget_limits
+
+logger = logging.getLogger(__name__)
+
+OVERDUE_AFTER, KEPT_FOR = timedelta(minutes=10), timedelta(days=366)
+HIDDEN = "(hidden)"
+_SECRET_KEY = re.compile(r"authorizationkey|passw|passphrase|psk|secret|token", re.IGNORECASE)
+_ADDRESS = re.compile(
+    r"^(?P<scheme>[a-z][a-z0-9+.-]*://)(?P<user>[^/?]*@)?(?P<place>[^?]*)(?P<query>\?.*)?$", re.I | re.S
+)
+
+
+def without_secrets(part: Any) -> Any:
+    """Blank what must not be kept: values of secret configuration keys, and user, password and query of addresses."""
+    if isinstance(part, dict):
+        kept = {name: without_secrets(value) for name, value in part.items()}
+        if part.get("value") and _SECRET_KEY.search(str(part.get("key", ""))):
+            kept["value"] = HIDDEN
+        return kept
+    if isinstance(part, list):
+        return [without_secrets(value) for value in part]
+    address = _ADDRESS.match(part) if isinstance(part, str) else None
+    if address is None:
+        return part
+    user, query = (HIDDEN + "@" if address["user"] else ""), ("?" + HIDDEN if address["query"] else "")
+    return f"{address['scheme']}{user}{address['place']}{query}"
+
+
+def check_command(action: str, payload: object) -> None:
+    """Raise CommandUnfit with the reason where an operation does not exist or its payload does not fit the schema."""
+    if action not in OPERATIONS:
+        raise CommandUnfit(f"expected one of {', '.join(sorted(OPERATIONS))}, came {action[:50]!r}")
+    try:
+        schemas.check(action, payload)
+        orjson.dumps(payload)
+    except OcppError as error:
+        raise CommandUnfit(error.description) from None
+    except orjson.JSONEncodeError as error:
+        raise CommandUnfit(f"{action} cannot be written: {error}") from None
+
+
+@transaction.atomic
+def request_command(*, station: Station, action: str, payload: dict[str, Any], user: User | None) -> Command:
+    """Ask a station to do something; the row is there before it is sent. A station that is away makes it end at once.
+
+    Raises CommandUnfit.
+    """
+    check_command(action, payload)
+    is_connected = Station.objects.filter(pk=station.pk).exclude(socket_id="").exists()
+    command = Command.objects.create(
+        station=station,
+        action=action,
+        payload=without_secrets(payload),
+        state=CommandState.QUEUED if is_connected else CommandState.NOT_CONNECTED,
+        error_text="" if is_connected else f"{station.identity} is not connected",
+        requested_by=user,
+    )
+    if is_connected:
+        transaction.on_commit(lambda: _hand_over(command, payload))
+    return command
+
+
+def _hand_over(command: Command, payload: dict[str, Any]) -> None:
+    """Give a command, with its secrets, to the process that holds the socket."""
+    message = {"type": "stations.command", "station_id": command.station_id, "command_id": command.pk}
+    try:
+        publish({**message, "action": command.action, "payload": payload})
+    except Exception:
+        logger.exception("The channel layer is away; %s was not sent", command)
+        text = "it could not be handed to the process that holds the socket"
+        settle_command(command_id=command.pk, state=CommandState.NOT_CONNECTED, error_text=text)
+        command.refresh_from_db()
+
+
+def note_sent(*, command_id: int) -> bool:
+    """Note that a command goes on the wire now; False if it has its outcome already and must not be sent."""
+    queued = Command.objects.filter(pk=command_id, state=CommandState.QUEUED)
+    return bool(queued.update(state=CommandState.SENT, sent_at=timezone.now()))
+
+
+@transaction.atomic
+def settle_command(
+    *,
+    command_id: int,
+    state: CommandState,
+    answer: dict[str, Any] | None = None,
+    error_code: str = "",
+    error_text: str = "",
+) -> bool:
+    """Keep the outcome of a command; False if it has one already, which then stays."""
+    settled = Command.objects.filter(pk=command_id, state__in=Command.OPEN).update(
+        state=state,
+        answer=without_secrets(answer),
+        answered_at=timezone.now() if state in Command.ANSWERED else None,
+        error_code=error_code[:50],
+        error_text=error_text[:300],
+    )
+    command = Command.objects.filter(pk=command_id, action__in=CHANGE_LIMITS).first()
+    if settled and command is not None and command.sent_at is not None:
+        forget_limits(station_id=command.station_id)
+    return bool(settled)
+
+
+def tidy_commands() -> None:
+    """End the commands whose outcome can no longer come (their message was lost), and delete old ones."""
+    now = timezone.now()
+    overdue = Command.objects.filter(state__in=Command.OPEN, created_at__lt=now - OVERDUE_AFTER)
+    overdue.update(state=CommandState.TIMED_OUT, error_text="its outcome was lost")
+    Command.objects.filter(created_at__lt=now - KEPT_FOR).delete()
+
+
+async def perform_command(
+    *, station: Station, action: str, payload: dict[str, Any], user: User | None, timeout_s: float
+) -> Command:
+    """Request a command and wait for its outcome; after `timeout_s` it has timed out. Raises CommandUnfit."""
+    layer = get_channel_layer()
+    channel = await layer.new_channel()
+    await layer.group_add(OUTCOMES, channel)
+    try:
+        command = await sync_to_async(request_command)(station=station, action=action, payload=payload, user=user)
+        if command.is_open:
+            await _wait_for_outcome(layer, channel, command, timeout_s)
+        return await Command.objects.select_related("requested_by").aget(pk=command.pk)
+    finally:
+        await layer.group_discard(OUTCOMES, channel)
+
+
+async def _wait_for_outcome(layer: Any, channel: str, command: Command, timeout_s: float) -> None:
+    """Wait until the outcome of a command is announced; when the time is up, that is its outcome."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            while (await layer.receive(channel))["command_id"] != command.pk:
+                continue
+    except TimeoutError:
+        await sync_to_async(settle_command)(
+            command_id=command.pk,
+            state=CommandState.TIMED_OUT,
+            error_text=f"no answer to {command.action} in {timeout_s:g} s",
+        )
