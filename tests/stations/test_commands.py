@@ -203,8 +203,13 @@ async def test_a_socket_that_closes_ends_the_commands_it_had():
     token = await token_of("administrator")
     async with Line("/ocpp/CP1") as line, Answering(line, command(token, "ClearCache")) as talk:
         await talk.hear()
+        waiting = await database_sync_to_async(request_command)(
+            station=await database_sync_to_async(Station.objects.get)(), action="ClearCache", payload={}, user=None
+        )
         await line.socket.disconnect()
+        await database_sync_to_async(waiting.refresh_from_db)()
         answer = await talk.outcome()
+    assert (waiting.state, waiting.sent_at) == (CommandState.NOT_CONNECTED, None)
     assert (answer.status, answer.json()["status"]) == (409, "not_connected")
 
 
