@@ -9,18 +9,11 @@ from django.db import IntegrityError
 
 from stations.models import Connector, MeterValue, Station
 from stations.ocpp16 import batching
-from stations.ocpp16.database import close_database
 from stations.ocpp16.normalise import MeterValues, Sample
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("closed_connections")]
 
 T0 = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
-
-
-@pytest.fixture(autouse=True)
-def _closed_database():
-    yield
-    close_database()
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ import json
 from datetime import timedelta
 
 import pytest
-from asgiref.sync import async_to_sync, sync_to_async
+from asgiref.sync import async_to_sync
 from channels.db import database_sync_to_async
-from django.db import IntegrityError, connections, transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.models import User
@@ -22,21 +22,12 @@ from stations.commanding import (
 )
 from stations.errors import CommandUnfit
 from stations.models import Command, CommandState, Connector, Station
-from stations.ocpp16.database import close_database
 from stations.ocpp16.operations import OPERATIONS, is_accepted
 from stations.services import forget_sockets
 from tests.http_client import ask, token_of
 from tests.stations.test_consumer import Line
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-async def _closed_database():
-    """Close what stays open: while a communicator of Channels waits, it lets no connection be closed."""
-    yield
-    close_database()
-    await sync_to_async(connections.close_all)()
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("closed_connections")]
 
 
 @database_sync_to_async

@@ -13,17 +13,10 @@ from badges.models import BadgeSettings
 from llm_site.asgi import application
 from stations.models import Connector, MeterValue, Station, StrayMessage, Transaction
 from stations.ocpp16 import sockets
-from stations.ocpp16.database import close_database
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("closed_connections")]
 
 SUBPROTOCOL = ["ocpp1.6"]
-
-
-@pytest.fixture(autouse=True)
-def _closed_database():
-    yield
-    close_database()
 
 
 class Line:
