@@ -8,17 +8,21 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import ModelAdmin, StackedInline, TabularInline
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from accounts.models import Role
 from stations.commanding import check_command, request_command
 from stations.errors import CommandUnfit, EditionFull
-from stations.models import Circuit, Command, Connector, Station, StrayMessage, Transaction
+from stations.models import Circuit, Command, Connector, Preconfiguration, Station, StrayMessage, Transaction
+from stations.ocpp16.configuration import WRITTEN
+from stations.ocpp16.ladder import Climb, restore, standing_climb
+from stations.ocpp16.ladder import Role as ProfileRole
 from stations.ocpp16.operations import OPERATIONS
+from stations.preconfiguration import capabilities_of, restore_preconfiguration, tried_on
 from stations.services import approve_stations, ask_to_decide, connector_of
 
 LAST_COMMANDS = 10
@@ -43,6 +47,89 @@ class ConnectorInline(TabularInline):  # type: ignore[misc]
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 (Django's interface)
         """Connectors are learned from the station."""
         return False
+
+
+class PreconfigurationInline(StackedInline):  # type: ignore[misc]
+    """What a station can and what was set in it: learned, not entered."""
+
+    model = Preconfiguration
+    can_delete = False
+    fields = readonly_fields = [
+        "read_at",
+        "limit_form",
+        "standing_form",
+        "abilities",
+        "proposed_rotation",
+        "settings_written",
+        "settings_refused",
+        "needs_reboot",
+    ]
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 (Django's interface)
+        """It is learned from the station."""
+        return False
+
+    @admin.display(description=_("limits are given as"))
+    def limit_form(self, kept: Preconfiguration) -> str:
+        """Name the form of charging profile that works, or say why none does."""
+        return _form(_climb(kept, ProfileRole.LIVE))
+
+    @admin.display(description=_("the fail-safe current is given as"))
+    def standing_form(self, kept: Preconfiguration) -> str:
+        """Name the form that holds the standing current."""
+        return _form(standing_climb(_climb(kept, ProfileRole.LIVE), _climb(kept, ProfileRole.STANDING)))
+
+    @admin.display(description=_("abilities"))
+    def abilities(self, kept: Preconfiguration) -> str:
+        """List what the station says it can."""
+        can = capabilities_of(kept.station, kept)
+        profiles = "–" if can.most_profiles is None else can.most_profiles
+        return gettext(
+            "%(connectors)d connectors; limits in %(units)s; stack levels up to %(level)d; %(profiles)s profiles; "
+            "changes its number of phases: %(switches)s; %(features)s"
+        ) % {
+            "connectors": can.connectors,
+            "units": ", ".join(can.units),
+            "level": can.top_stack_level,
+            "profiles": profiles,
+            "switches": _("yes") if can.switches_phases else _("no"),
+            "features": ", ".join(can.feature_profiles) or "–",
+        }
+
+    @admin.display(description=_("phase rotation it proposes"))
+    def proposed_rotation(self, kept: Preconfiguration) -> str:
+        """Name the rotation the station proposes; what counts is the one entered above."""
+        return capabilities_of(kept.station, kept).rotation or "–"
+
+    @admin.display(description=_("settings written"))
+    def settings_written(self, kept: Preconfiguration) -> str:
+        """List what the station took."""
+        return "; ".join(f"{t.key} = {t.value}" for t in tried_on(kept) if t.outcome in WRITTEN) or "–"
+
+    @admin.display(description=_("settings refused"))
+    def settings_refused(self, kept: Preconfiguration) -> str:
+        """List what the station did not take, with its answer."""
+        refused = (t for t in tried_on(kept) if t.outcome not in WRITTEN)
+        return "; ".join(f"{t.key} = {t.value}: {t.outcome or '?'}" for t in refused) or "–"
+
+
+def _climb(kept: Preconfiguration, role: ProfileRole) -> Climb:
+    """Return where a station is on the ladder of a role."""
+    return restore(capabilities_of(kept.station, kept), role, kept.ladders.get(role, {}))
+
+
+def _form(climb: Climb) -> str:
+    """Say in which form a station takes a limit."""
+    if climb.can.has_smart_charging is False:
+        return gettext("Cannot be limited: no SmartCharging.")
+    if climb.is_exhausted:
+        if climb.role is ProfileRole.STANDING:
+            return gettext("Holds none: every form of charging profile was refused.")
+        return gettext("Cannot be limited: every form of charging profile was refused.")
+    if climb.proven is None:
+        return gettext("Not tried yet.")
+    purpose, unit, kind, level = climb.proven
+    return f"{purpose}, {unit}, {kind}, stackLevel {level}"
 
 
 class CommandInline(TabularInline):  # type: ignore[misc]
@@ -94,8 +181,8 @@ class StationAdmin(ModelAdmin):  # type: ignore[misc]
     list_filter = ["state"]
     search_fields = ["identity", "name"]
     filter_horizontal = ["badges"]
-    inlines = [ConnectorInline, CommandInline]
-    actions = ["approve"]
+    inlines = [ConnectorInline, PreconfigurationInline, CommandInline]
+    actions = ["approve", "restore"]
     actions_detail = ["send_command"]
     readonly_fields = [
         "ip_address",
@@ -118,6 +205,13 @@ class StationAdmin(ModelAdmin):  # type: ignore[misc]
             return
         text = ngettext("%(count)d station taken into service.", "%(count)d stations taken into service.", count)
         self.message_user(request, text % {"count": count}, messages.SUCCESS)
+
+    @admin.action(description=_("Restore pre-configuration"))
+    def restore(self, request: HttpRequest, queryset: QuerySet[Station]) -> None:
+        """Forget what was learned of the chosen stations, and learn it anew."""
+        restore_preconfiguration(station_ids=list(queryset.values_list("pk", flat=True)))
+        text = _("The pre-configuration begins anew, with stations that are away when they come back.")
+        self.message_user(request, text, messages.SUCCESS)
 
     def has_command_permission(self, request: HttpRequest, object_id: Any = None) -> bool:  # noqa: ARG002
         """Only administrators send commands."""

@@ -225,6 +225,7 @@ class Connector(models.Model):
     measured_at = models.DateTimeField(null=True, blank=True)
     accepted_limit_a = models.FloatField(null=True, blank=True)
     accepted_at = models.DateTimeField(null=True, blank=True)
+    lasting_limit_a = models.FloatField(null=True, blank=True, editable=False)
     refusal = models.CharField(_("last refusal of a limit"), max_length=200, blank=True)
 
     class Meta:
@@ -254,6 +255,30 @@ class Connector(models.Model):
         missing = min(UNMEASURED_A, max(phase for phase in phases if phase is not None))
         l1, l2, l3 = (missing if phase is None else phase for phase in phases)
         return (l1, l2, l3)
+
+
+class Preconfiguration(models.Model):
+    """What a station said it can and what was set in it, so that no boot repeats it (SPEC S15).
+
+    `reported`: key → [value, whether read-only]. `tried`: [key, value, outcome], in order. `ladders`: role → which form
+    of charging profile was proven. All of it holds for one firmware; `attempts` counts how often it was asked.
+    """
+
+    station = models.OneToOneField(Station, models.CASCADE, related_name="preconfiguration")
+    firmware_version = models.CharField(max_length=100, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    read_at = models.DateTimeField(_("read at"), null=True, blank=True)
+    reported = models.JSONField(default=dict)
+    tried = models.JSONField(default=list)
+    needs_reboot = models.BooleanField(_("takes hold at its next restart"), default=False)
+    ladders = models.JSONField(default=dict)
+
+    class Meta:
+        verbose_name = _("pre-configuration")
+        verbose_name_plural = _("pre-configurations")
+
+    def __str__(self) -> str:
+        return str(self.station)
 
 
 class Transaction(models.Model):

@@ -9,7 +9,16 @@ from badges.authorisation import access_rule, decide, find_badge
 from badges.models import Badge
 from stations.editions import room_for_stations
 from stations.errors import EditionFull, StationRefused
-from stations.models import Command, CommandState, Connector, ConnectorStatus, Station, StationState, Transaction
+from stations.models import (
+    Command,
+    CommandState,
+    Connector,
+    ConnectorStatus,
+    Preconfiguration,
+    Station,
+    StationState,
+    Transaction,
+)
 from stations.ocpp16.normalise import Boot, Status
 from stations.signals import decide_again
 
@@ -84,6 +93,7 @@ def boot_station(*, station_id: int, boot: Boot) -> str:
     if station.state == StationState.PENDING and settings.ACCEPT_STATIONS == "auto":
         station.state = StationState.NOT_USABLE if room_for_stations() == 0 else StationState.CONFIGURED
     station.save()
+    Preconfiguration.objects.filter(station=station).update(needs_reboot=False)
     forget_limits(station_id=station_id)
     return station.state
 
@@ -158,17 +168,33 @@ def _agree(station_id: int, badge: Badge | None) -> bool:
 
 
 @transaction.atomic
-def record_limit(*, connector_id: int, transaction_id: int, limit_a: float, refusal: str = "") -> None:
+def record_limit(
+    *, connector_id: int, transaction_id: int, limit_a: float, lasts: bool = False, refusal: str = ""
+) -> bool:
     """Keep a station's answer to a limit: accepted, or with `refusal` why the limit before still holds.
 
-    An acceptance for a transaction that has ended meanwhile says nothing of the next one and is passed over.
+    `lasts`: it was given in a form that outlives the transaction. Returns whether what it was meant for still runs;
+    else an acceptance says nothing of the next transaction and is passed over, but for what lasts.
     """
     connector = Connector.objects.filter(pk=connector_id)
+    still_runs = Transaction.objects.filter(pk=transaction_id, stopped_at=None).exists()
     if refusal:
         connector.update(refusal=refusal[:200])
-    elif Transaction.objects.filter(pk=transaction_id, stopped_at=None).exists():
+    elif lasts:
+        connector.update(lasting_limit_a=limit_a)
+    if still_runs and not refusal:
         connector.update(accepted_limit_a=limit_a, accepted_at=timezone.now(), refusal="")
     ask_to_decide()
+    return still_runs
+
+
+@transaction.atomic
+def note_cleared(*, connector_id: int) -> None:
+    """Note that a running transaction's profile was taken back: until the next is accepted, the standing one holds."""
+    connector = Connector.objects.select_related("station").get(pk=connector_id)
+    standing_a, accepted_a = connector.station.standing_fail_safe_a, connector.accepted_limit_a
+    held_a = None if standing_a is None or accepted_a is None else max(standing_a, accepted_a)
+    Connector.objects.filter(pk=connector_id).update(accepted_limit_a=held_a)
 
 
 def record_standing(*, station_id: int, fail_safe_a: float) -> None:

@@ -46,9 +46,9 @@ def start_transaction(*, station_id: int, start: Start, raw: dict[str, Any]) -> 
         _close(running, at=start.at, meter_wh=start.meter_wh, reason=LOST)
     begun.save()
     if begun.stopped_at is None:
-        Connector.objects.filter(pk=connector.pk).update(
-            accepted_limit_a=connector.station.standing_fail_safe_a, accepted_at=timezone.now()
-        )
+        lasting_a, standing_a = connector.lasting_limit_a, connector.station.standing_fail_safe_a
+        held_a = standing_a if standing_a is None or lasting_a is None else lasting_a
+        Connector.objects.filter(pk=connector.pk).update(accepted_limit_a=held_a, accepted_at=timezone.now())
     ask_to_decide()
     return begun, status
 

@@ -15,6 +15,7 @@ from stations.ocpp16 import normalise
 from stations.ocpp16.batching import keep_meter_values
 from stations.ocpp16.database import in_database
 from stations.ocpp16.frames import OcppError
+from stations.ocpp16.onboarding import SETTLE_S
 from stations.services import authorise, boot_station, record_status
 from stations.transactions import start_transaction, stop_transaction
 
@@ -41,6 +42,7 @@ async def boot_notification(socket: "StationConsumer", payload: Payload) -> Payl
     """BootNotification (§4.2): who the station is; told whether it may serve."""
     state = await in_database(boot_station, station_id=socket.station.pk, boot=normalise.read_boot(payload))
     status, interval_s = REPLY_TO_BOOT[StationState(state)]
+    socket.start_onboarding(SETTLE_S)
     return {"status": status, "currentTime": wire_time(timezone.now()), "interval": interval_s}
 
 
@@ -71,6 +73,7 @@ async def stop(socket: "StationConsumer", payload: Payload) -> Payload:
     status = await in_database(
         stop_transaction, station_id=socket.station.pk, stop=ended, raw=normalise.keepable(payload)
     )
+    socket.limits.release()
     return {"idTagInfo": {"status": status}} if status else {}
 
 
@@ -87,6 +90,7 @@ async def status_notification(socket: "StationConsumer", payload: Payload) -> Pa
     """StatusNotification (§4.9)."""
     status = normalise.read_status(payload, timezone.now())
     await in_database(record_status, station_id=socket.station.pk, status=status)
+    socket.limits.release()
     return {}
 
 

@@ -22,6 +22,7 @@ from stations.ocpp16.charge_point import answer
 from stations.ocpp16.command_queue import CommandQueue
 from stations.ocpp16.commands import Limits
 from stations.ocpp16.database import in_database
+from stations.ocpp16.onboarding import QUIET_S, onboard
 from stations.services import admit_station, release_socket
 
 logger = logging.getLogger(__name__)
@@ -66,6 +67,7 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self._unanswered = 0
         self._stop_asked_at: dict[int, float] = {}
         self._is_open = False
+        self._onboarding: asyncio.Task[None] | None = None
         try:
             identity = self._identity()
             subprotocol = self._subprotocol(identity)
@@ -89,6 +91,7 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             displaced.start_close("a newer socket of this station is open")
         logger.info("%s connected", identity)
         await sockets.announce(self.station.pk, self.socket_id)
+        self.start_onboarding(QUIET_S)
 
     def _identity(self) -> str:
         """Take the last segment of the path as it was sent, so that `%2F` within an identity stays one."""
@@ -205,11 +208,19 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     # --- tasks and the end
 
-    def _start(self, work: Any) -> None:
+    def _start(self, work: Any) -> asyncio.Task[Any]:
         """Run work beside the socket; it ends with it."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
+
+    def start_onboarding(self, delay_s: float) -> None:
+        """Learn what the station can and set what it needs, in `delay_s`; what was under way is begun again."""
+        if self._onboarding is not None:
+            self._onboarding.cancel()
+        self.limits.forget()
+        self._onboarding = self._start(onboard(self.station.pk, self.call, delay_s, self.limits.forget))
 
     def start_stop(self, transaction_id: int) -> None:
         """Ask the station to end a transaction; repeated wishes within a minute are one."""

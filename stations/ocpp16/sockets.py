@@ -82,6 +82,10 @@ def deliver(message: dict[str, Any]) -> None:
     elif message["type"] == "stations.command":
         if message["station_id"] in _sockets:
             _sockets[message["station_id"]].commands.add(message["command_id"], message["action"], message["payload"])
+    elif message["type"] == "stations.onboard":
+        for station_id in message["station_ids"]:
+            if station_id in _sockets:
+                _sockets[station_id].start_onboarding(0)
     elif message["type"] == "stations.taken":
         socket = _sockets.get(message["station_id"])
         if socket is not None and socket.socket_id != message["socket_id"]:

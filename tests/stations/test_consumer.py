@@ -209,7 +209,9 @@ async def test_an_answer_with_a_payload_that_is_none_ends_its_call_and_is_not_an
         sockets.deliver({"type": "stations.standing", "standing": [[station.pk, [1, 2], 8.4]]})
         frame = await line.hear()
         await line.socket.send_to(json.dumps([3, frame[1], []]))
-        assert (await line.hear())[3]["connectorId"] == 2
+        following = await line.hear()
+        assert (following[0], following[2]) == (2, "SetChargingProfile")
+        assert following[1] != frame[1]
 
 
 async def test_a_nul_in_a_start_is_left_out_and_the_rest_is_kept():

@@ -1,0 +1,78 @@
+"""What the admin shows of a station's pre-configuration, and its restoring."""
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import User
+from stations import preconfiguration
+from stations.models import Connector, Preconfiguration, Station
+
+pytestmark = pytest.mark.django_db
+
+CAN = {
+    "SupportedFeatureProfiles": ["Core,SmartCharging", True],
+    "ChargingScheduleAllowedChargingRateUnit": ["Current", True],
+    "ConnectorPhaseRotation": ["1.STR", False],
+}
+PROVEN = {"proven": ["TxProfile", "A", "Relative", 0], "failed": [], "is_exhausted": False}
+EXHAUSTED = {"proven": None, "failed": [], "is_exhausted": True}
+
+
+@pytest.fixture
+def admin(client):
+    client.force_login(User.objects.create(username="eve", is_staff=True, is_superuser=True, role="administrator"))
+    return client
+
+
+def station(**values):
+    created = Station.objects.create(identity="CP1", state="configured")
+    Connector.objects.create(station=created, number=1)
+    Preconfiguration.objects.create(station=created, **{"read_at": timezone.now(), "reported": CAN, **values})
+    return created
+
+
+def page(admin, shown):
+    answer = admin.get(reverse("admin:stations_station_change", args=[shown.pk]))
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def test_the_form_that_works_and_the_abilities_are_shown(admin):
+    shown = page(admin, station(ladders={"live": PROVEN}))
+    assert "TxProfile, A, Relative, stackLevel 0" in shown
+    assert "limits in A" in shown
+    assert "L2L3L1" in shown
+    assert "Not tried yet." in shown
+
+
+def test_a_station_without_smart_charging_is_said_to_be_beyond_limits(admin):
+    assert "Cannot be limited: no SmartCharging." in page(
+        admin, station(reported={"SupportedFeatureProfiles": ["Core", True]})
+    )
+
+
+def test_a_station_that_took_no_form_is_said_to_be_beyond_limits(admin):
+    assert "every form of charging profile was refused" in page(admin, station(ladders={"live": EXHAUSTED}))
+
+
+def test_settings_are_shown_with_what_came_of_them(admin):
+    tried = [["MeterValueSampleInterval", "10", "Accepted"], ["WebSocketPingInterval", "30", "Rejected"]]
+    shown = page(admin, station(tried=tried))
+    assert "MeterValueSampleInterval = 10" in shown
+    assert "WebSocketPingInterval = 30: Rejected" in shown
+
+
+def test_restoring_forgets_and_tells_the_process_that_holds_the_socket(
+    admin, monkeypatch, django_capture_on_commit_callbacks
+):
+    published = []
+    monkeypatch.setattr(preconfiguration, "publish", published.append)
+    chosen = station()
+    with django_capture_on_commit_callbacks(execute=True):
+        answer = admin.post(
+            reverse("admin:stations_station_changelist"), {"action": "restore", "_selected_action": [chosen.pk]}
+        )
+    assert answer.status_code == 302
+    assert not Preconfiguration.objects.exists()
+    assert {"type": "stations.onboard", "station_ids": [chosen.pk]} in published
