@@ -79,13 +79,13 @@ def observe(
             accepted_a=row.accepted_limit_a,
         )
         places[row.pk] = place
-        seen.append(_seen(row, place, installation, now, fail_safe_a(station, default / connectors[station.pk])))
+        seen.append(_seen(row, place, installation, now, fail_safe_a(station, default, connectors[station.pk])))
         by_station.setdefault(station.pk, (station, []))[1].append(row.number)
     station_places = [
         StationPlace(
             station_id=station.pk,
             numbers=tuple(numbers),
-            fail_safe_a=fail_safe_a(station, default / connectors[station.pk]),
+            fail_safe_a=fail_safe_a(station, default, connectors[station.pk]),
             standing_a=station.standing_fail_safe_a,
             is_reachable=station.is_connected,
         )
@@ -118,10 +118,10 @@ def default_fail_safe_a(installation: Installation, stations: int) -> float:
     return share if share >= 6 else 0.0
 
 
-def fail_safe_a(station: Station, default: float) -> float:
-    """Return the fail-safe current of each connector of a station: its own or the default, within what it can do."""
-    wanted = default if station.fail_safe_a is None else station.fail_safe_a
-    wanted = math.floor(min(wanted, station.max_current_a) * 10) / 10
+def fail_safe_a(station: Station, default: float, connectors: int) -> float:
+    """Return the fail-safe current of each connector of a station: its part of the station's own or of the default."""
+    whole = default if station.fail_safe_a is None else station.fail_safe_a
+    wanted = math.floor(min(whole / connectors, station.max_current_a) * 10 + 1e-6) / 10
     return wanted if wanted >= station.min_current_a else 0.0
 
 

@@ -157,3 +157,9 @@ def test_a_station_s_own_fail_safe_current_stays_within_what_it_can_do():
     connector("CP2", fail_safe_a=16, max_current_a=10)
     connector("CP3", fail_safe_a=7, min_current_a=8)
     assert [told.fail_safe for told in look(installation())[0].connectors] == [16, 10, 0]
+
+
+def test_a_station_s_own_fail_safe_current_is_shared_by_its_connectors():
+    for number in (1, 2):
+        connector("Twin", number=number, fail_safe_a=16)
+    assert [told.fail_safe for told in look(installation())[0].connectors] == [8, 8]
