@@ -1,0 +1,42 @@
+"""What happened at stations: to be read, not changed."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+
+from stations.models import StrayMessage, Transaction
+
+
+class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
+    """What happened: to be read, not changed."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 (Django's interface)
+        """Nothing is added by hand."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        """Nothing is changed by hand."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        """Nothing is lost by hand."""
+        return False
+
+
+@admin.register(Transaction)
+class TransactionAdmin(ReadOnlyAdmin):
+    """Charging operations."""
+
+    list_display = ["id", "connector", "id_tag", "started_at", "stopped_at", "energy_wh", "stop_reason"]
+    list_select_related = ["connector__station"]
+    date_hierarchy = "started_at"
+    search_fields = ["id_tag", "connector__station__identity"]
+
+
+@admin.register(StrayMessage)
+class StrayMessageAdmin(ReadOnlyAdmin):
+    """Messages that belong to no transaction."""
+
+    list_display = ["received_at", "station", "action", "reason"]

@@ -1,0 +1,97 @@
+"""Circuits and charging stations in the admin."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.decorators import action
+
+from accounts.models import Role
+from stations.admin.commands import CommandInline, send_command_page
+from stations.admin.preconfiguration import PreconfigurationInline
+from stations.errors import EditionFull
+from stations.models import Circuit, Connector, Station
+from stations.preconfiguration import restore_preconfiguration
+from stations.services import approve_stations, ask_to_decide, connector_of
+
+
+@admin.register(Circuit)
+class CircuitAdmin(ModelAdmin):  # type: ignore[misc]
+    """Parts of the installation with a limit of their own."""
+
+    list_display = ["name", "limit_l1_a", "limit_l2_a", "limit_l3_a", "parent"]
+
+
+class ConnectorInline(TabularInline):  # type: ignore[misc]
+    """The connectors of one station, as last heard."""
+
+    model = Connector
+    extra = 0
+    can_delete = False
+    fields = readonly_fields = ["number", "status", "error_code", "accepted_limit_a", "refusal"]
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 (Django's interface)
+        """Connectors are learned from the station."""
+        return False
+
+
+@admin.register(Station)
+class StationAdmin(ModelAdmin):  # type: ignore[misc]
+    """Charging stations."""
+
+    list_display = ["__str__", "identity", "state", "phase_rotation", "max_current_a", "connected_at", "last_seen_at"]
+    list_filter = ["state"]
+    search_fields = ["identity", "name"]
+    filter_horizontal = ["badges"]
+    inlines = [ConnectorInline, PreconfigurationInline, CommandInline]
+    actions = ["approve", "restore"]
+    actions_detail = ["send_command"]
+    readonly_fields = [
+        "ip_address",
+        "vendor",
+        "model",
+        "serial_number",
+        "firmware_version",
+        "connected_at",
+        "last_seen_at",
+    ]
+    exclude = ["state", "cpo_server", "cpo_identity", "is_cpo_enabled"]
+
+    @admin.action(description=_("Take into service"))
+    def approve(self, request: HttpRequest, queryset: QuerySet[Station]) -> None:
+        """Approve the chosen stations."""
+        try:
+            count = approve_stations(station_ids=list(queryset.values_list("pk", flat=True)))
+        except EditionFull as error:
+            self.message_user(request, str(error), messages.ERROR)
+            return
+        text = ngettext("%(count)d station taken into service.", "%(count)d stations taken into service.", count)
+        self.message_user(request, text % {"count": count}, messages.SUCCESS)
+
+    @admin.action(description=_("Restore pre-configuration"))
+    def restore(self, request: HttpRequest, queryset: QuerySet[Station]) -> None:
+        """Forget what was learned of the chosen stations, and learn it anew."""
+        restore_preconfiguration(station_ids=list(queryset.values_list("pk", flat=True)))
+        text = _("The pre-configuration begins anew, with stations that are away when they come back.")
+        self.message_user(request, text, messages.SUCCESS)
+
+    def has_command_permission(self, request: HttpRequest, object_id: Any = None) -> bool:  # noqa: ARG002
+        """Only administrators send commands."""
+        return getattr(request.user, "role", None) == Role.ADMINISTRATOR
+
+    @action(description=_("Send a command"), url_path="send-command", permissions=["command"])  # type: ignore[untyped-decorator]
+    def send_command(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Send one command by hand."""
+        return send_command_page(self, request, get_object_or_404(Station, pk=object_id))
+
+    def save_model(self, request: HttpRequest, obj: Station, form: Any, change: bool) -> None:
+        """Save, and let the loop take it up at once; a new station has one connector until it says otherwise."""
+        super().save_model(request, obj, form, change)
+        if not change:
+            connector_of(obj.pk, 1)
+        ask_to_decide()

@@ -1,0 +1,34 @@
+"""What is installed in the garage, and what happened there."""
+
+from stations.models.charging import MeterValue, StrayMessage, Transaction
+from stations.models.commands import Command, CommandState
+from stations.models.installation import (
+    MINIMUM_A,
+    UNMEASURED_A,
+    Circuit,
+    Connector,
+    ConnectorStatus,
+    CpoServer,
+    PhaseRotation,
+    Station,
+    StationState,
+)
+from stations.models.preconfiguration import Preconfiguration
+
+__all__ = [
+    "MINIMUM_A",
+    "UNMEASURED_A",
+    "Circuit",
+    "Command",
+    "CommandState",
+    "Connector",
+    "ConnectorStatus",
+    "CpoServer",
+    "MeterValue",
+    "PhaseRotation",
+    "Preconfiguration",
+    "Station",
+    "StationState",
+    "StrayMessage",
+    "Transaction",
+]

@@ -1,0 +1,105 @@
+"""What happened at the connectors: transactions, meter values, and messages that belong to none."""
+
+from typing import Any
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from badges.models import Badge
+from stations.models.installation import Connector, Station
+
+
+class Transaction(models.Model):
+    """One charging operation; its number is the OCPP transactionId and is never used again."""
+
+    id: Any = models.AutoField(primary_key=True)
+    connector = models.ForeignKey(Connector, models.PROTECT, related_name="transactions")
+    id_tag = models.CharField(_("badge number"), max_length=255)
+    badge = models.ForeignKey(Badge, models.SET_NULL, null=True, blank=True, related_name="transactions")
+    is_authorised = models.BooleanField(default=True)
+    meter_start_wh = models.BigIntegerField()
+    started_at = models.DateTimeField(_("started at"))
+    meter_stop_wh = models.BigIntegerField(null=True, blank=True)
+    stopped_at = models.DateTimeField(_("stopped at"), null=True, blank=True)
+    stop_reason = models.CharField(_("reason"), max_length=50, blank=True)
+    stop_id_tag = models.CharField(max_length=255, blank=True)
+    flags = models.JSONField(default=list, blank=True)
+    raw_start = models.JSONField(default=dict)
+    raw_stop = models.JSONField(null=True, blank=True)
+    recorded_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("transaction")
+        verbose_name_plural = _("transactions")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["connector", "id_tag", "meter_start_wh", "started_at"], name="transaction_start_once"
+            ),
+            models.UniqueConstraint(
+                fields=["connector"], condition=Q(stopped_at=None), name="transaction_one_open_per_connector"
+            ),
+            models.CheckConstraint(
+                condition=Q(meter_stop_wh=None) | Q(meter_stop_wh__gte=F("meter_start_wh")),
+                name="transaction_energy_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=Q(stopped_at=None) | Q(stopped_at__gte=F("started_at")), name="transaction_ends_after_start"
+            ),
+        ]
+        indexes = [models.Index(fields=["-started_at"])]
+
+    def __str__(self) -> str:
+        return f"{self.pk}"
+
+    @property
+    def energy_wh(self) -> int | None:
+        """Charged energy; None while it runs or where the station never said."""
+        return None if self.meter_stop_wh is None else self.meter_stop_wh - self.meter_start_wh
+
+
+class MeterValue(models.Model):
+    """What a station measured at one moment on one connector, after normalisation."""
+
+    connector = models.ForeignKey(Connector, models.CASCADE, related_name="meter_values")
+    transaction = models.ForeignKey(Transaction, models.CASCADE, null=True, blank=True, related_name="meter_values")
+    measured_at = models.DateTimeField()
+    context = models.CharField(max_length=30, blank=True)
+    energy_wh = models.BigIntegerField(null=True, blank=True)
+    power_w = models.FloatField(null=True, blank=True)
+    current_l1_a = models.FloatField(null=True, blank=True)
+    current_l2_a = models.FloatField(null=True, blank=True)
+    current_l3_a = models.FloatField(null=True, blank=True)
+    voltage_l1_v = models.FloatField(null=True, blank=True)
+    voltage_l2_v = models.FloatField(null=True, blank=True)
+    voltage_l3_v = models.FloatField(null=True, blank=True)
+    offered_a = models.FloatField(null=True, blank=True)
+    soc_percent = models.FloatField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("meter value")
+        verbose_name_plural = _("meter values")
+        constraints = [
+            models.CheckConstraint(condition=Q(energy_wh=None) | Q(energy_wh__gte=0), name="meter_value_not_negative")
+        ]
+        indexes = [models.Index(fields=["connector", "-measured_at"])]
+
+    def __str__(self) -> str:
+        return f"{self.connector_id} {self.measured_at:%Y-%m-%d %H:%M:%S}"
+
+
+class StrayMessage(models.Model):
+    """A message that was answered but belongs to no known transaction: kept as it came, for a person to judge."""
+
+    station = models.ForeignKey(Station, models.CASCADE, related_name="stray_messages")
+    action = models.CharField(max_length=50)
+    payload = models.JSONField()
+    reason = models.CharField(max_length=200)
+    received_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("message without a transaction")
+        verbose_name_plural = _("messages without a transaction")
+
+    def __str__(self) -> str:
+        return f"{self.action}: {self.reason}"
