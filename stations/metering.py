@@ -1,7 +1,11 @@
-"""Writes of meter values: the reports of many stations in one database transaction."""
+"""Writes of meter values: the reports of many stations in one database transaction.
 
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import timedelta
+This is what stations say most: the statements are written out, which costs a tenth of what models cost.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -15,17 +19,43 @@ LIVE_FOR = timedelta(minutes=10)
 Report = tuple[int, MeterValues]
 """Station (primary key) and what it reported of one connector."""
 
+_COLUMNS = (
+    "connector_id",
+    "transaction_id",
+    "measured_at",
+    "context",
+    "energy_wh",
+    "power_w",
+    "current_l1_a",
+    "current_l2_a",
+    "current_l3_a",
+    "voltage_l1_v",
+    "voltage_l2_v",
+    "voltage_l3_v",
+    "offered_a",
+    "soc_percent",
+)
+
+
+class Belonging(NamedTuple):
+    """The transaction that a report belongs to."""
+
+    pk: int
+    connector_id: int
+    station_id: int
+    is_authorised: bool
+    stopped_at: datetime | None
+
 
 @transaction.atomic
-def record_meter_values(*, reports: Sequence[Report]) -> list[Transaction | None]:
+def record_meter_values(*, reports: Sequence[Report]) -> list[Belonging | None]:
     """Keep the samples of each report; returns the transaction each belongs to, in the same order.
 
     Samples of connector 0 measure the whole station: without a transaction they belong to no connector and are skipped.
     """
-    numbers = {values.transaction_id for _, values in reports if values.transaction_id}
-    numbered = Transaction.objects.select_related("connector").in_bulk(list(numbers))
-    found: list[Transaction | None] = []
-    rows: list[MeterValue] = []
+    numbered = _numbered({values.transaction_id for _, values in reports if values.transaction_id})
+    found: list[Belonging | None] = []
+    rows: list[tuple[int, int | None, Sample]] = []
     live: dict[int, Sample] = {}
     for station_id, values in reports:
         belonging = _belonging(station_id, values, numbered)
@@ -33,43 +63,69 @@ def record_meter_values(*, reports: Sequence[Report]) -> list[Transaction | None
         if belonging is None and values.connector == 0:
             continue
         connector_id = belonging.connector_id if belonging else connector_of(station_id, values.connector).pk
-        rows += sample_rows(connector_id, belonging.pk if belonging else None, values.samples)
+        transaction_id = belonging.pk if belonging else None
+        rows += [(connector_id, transaction_id, sample) for sample in values.samples]
         if values.samples and not (belonging and belonging.stopped_at):
             live[connector_id] = values.samples[-1]
-    MeterValue.objects.bulk_create(rows)
+    keep_samples(rows)
     _note_live(live)
     ask_to_decide()
     return found
 
 
-def _belonging(station_id: int, values: MeterValues, numbered: dict[int, Transaction]) -> Transaction | None:
+def _numbered(numbers: set[int]) -> dict[int, Belonging]:
+    """Look up transactions by number."""
+    if not numbers:
+        return {}
+    return {row[0]: Belonging(*row) for row in _rows().filter(pk__in=numbers)}
+
+
+def _belonging(station_id: int, values: MeterValues, numbered: dict[int, Belonging]) -> Belonging | None:
     """Find the transaction of a report: the one it names, if that is this station's, else the connector's open one."""
     named = numbered.get(values.transaction_id or 0)
-    if named is not None and named.connector.station_id == station_id:
+    if named is not None and named.station_id == station_id:
         return named
-    ours = Transaction.objects.filter(connector__station_id=station_id, connector__number=values.connector)
-    return ours.filter(stopped_at=None).select_related("connector").first()
+    ours = _rows().filter(connector__station_id=station_id, connector__number=values.connector)
+    row = ours.filter(stopped_at=None).first()
+    return Belonging(*row) if row else None
 
 
-def sample_rows(connector_id: int, transaction_id: int | None, samples: Iterable[Sample]) -> Iterator[MeterValue]:
-    """Make one unsaved row of each sample."""
-    for sample in samples:
-        yield MeterValue(
-            connector_id=connector_id,
-            transaction_id=transaction_id,
-            measured_at=sample.at,
-            context=sample.context,
-            energy_wh=sample.energy_wh,
-            power_w=sample.power_w,
-            current_l1_a=sample.currents_a[0],
-            current_l2_a=sample.currents_a[1],
-            current_l3_a=sample.currents_a[2],
-            voltage_l1_v=sample.voltages_v[0],
-            voltage_l2_v=sample.voltages_v[1],
-            voltage_l3_v=sample.voltages_v[2],
-            offered_a=sample.offered_a,
-            soc_percent=sample.soc_percent,
+def _rows() -> Any:
+    """Query transactions with what a Belonging needs."""
+    return Transaction.objects.values_list("pk", "connector_id", "connector__station_id", "is_authorised", "stopped_at")
+
+
+def keep_samples(rows: Iterable[tuple[int, int | None, Sample]]) -> None:
+    """Insert one row of each sample; with it, the connector and the transaction (primary keys) it belongs to."""
+    values = [_row(connector_id, transaction_id, sample) for connector_id, transaction_id, sample in rows]
+    if not values:
+        return
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            f"INSERT INTO {_quoted(MeterValue._meta.db_table)} ({', '.join(map(_quoted, _COLUMNS))}) "
+            f"VALUES ({', '.join(['%s'] * len(_COLUMNS))})",
+            values,
         )
+
+
+def _row(connector_id: int, transaction_id: int | None, sample: Sample) -> tuple[Any, ...]:
+    """Lay a sample out in the order of `_COLUMNS`."""
+    return (
+        connector_id,
+        transaction_id,
+        connection.ops.adapt_datetimefield_value(sample.at),
+        sample.context,
+        sample.energy_wh,
+        sample.power_w,
+        *sample.currents_a,
+        *sample.voltages_v,
+        sample.offered_a,
+        sample.soc_percent,
+    )
+
+
+def _quoted(name: str) -> str:
+    return str(connection.ops.quote_name(name))
 
 
 def _note_live(newest: dict[int, Sample]) -> None:
@@ -79,20 +135,14 @@ def _note_live(newest: dict[int, Sample]) -> None:
     """
     now = timezone.now()
     fresh = {pk: s for pk, s in newest.items() if now - s.at <= LIVE_FOR and s.context != "Transaction.End"}
-    measured_at = connection.ops.adapt_datetimefield_value(now)
-    measured = [(*s.currents_a, measured_at, pk) for pk, s in fresh.items() if s.has_currents]
-    counted = [(s.energy_wh, s.power_w, pk) for pk, s in fresh.items()]
-    table = connection.ops.quote_name(Connector._meta.db_table)
+    measured_at: Any = connection.ops.adapt_datetimefield_value(now)
+    measured = [(*s.currents_a, measured_at, s.energy_wh, s.power_w, pk) for pk, s in fresh.items() if s.has_currents]
+    counted = [(s.energy_wh, s.power_w, pk) for pk, s in fresh.items() if not s.has_currents]
+    counts = "energy_wh = coalesce(%s, energy_wh), power_w = coalesce(%s, power_w) WHERE id = %s"
+    update = f"UPDATE {_quoted(Connector._meta.db_table)} SET "
     with connection.cursor() as cursor:
         if measured:
-            cursor.executemany(
-                f"UPDATE {table} SET current_l1_a = %s, current_l2_a = %s, current_l3_a = %s, measured_at = %s "
-                "WHERE id = %s",
-                measured,
-            )
+            currents = "current_l1_a = %s, current_l2_a = %s, current_l3_a = %s, measured_at = %s, "
+            cursor.executemany(update + currents + counts, measured)
         if counted:
-            cursor.executemany(
-                f"UPDATE {table} SET energy_wh = coalesce(%s, energy_wh), power_w = coalesce(%s, power_w) "
-                "WHERE id = %s",
-                counted,
-            )
+            cursor.executemany(update + counts, counted)

@@ -27,7 +27,7 @@ IDLE_STATUSES = frozenset({ConnectorStatus.AVAILABLE, ConnectorStatus.UNAVAILABL
 
 def ask_to_decide() -> None:
     """Wish for a new decision as soon as this database transaction is in."""
-    transaction.on_commit(lambda: decide_again.send(sender=None))
+    transaction.on_commit(lambda: decide_again.send(sender=None), robust=True)
 
 
 @transaction.atomic

@@ -7,8 +7,8 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
-from stations.metering import sample_rows
-from stations.models import Connector, MeterValue, StrayMessage, Transaction
+from stations.metering import keep_samples
+from stations.models import Connector, StrayMessage, Transaction
 from stations.ocpp16.normalise import CLOCK_FLAG, METER_FLAG, Start, Stop
 from stations.services import ask_to_decide, authorise, connector_of, note_idle
 
@@ -78,7 +78,7 @@ def stop_transaction(*, station_id: int, stop: Stop, raw: dict[str, Any]) -> str
             found.raw_stop, found.stop_id_tag = raw, stop.id_tag
             found.flags = [*found.flags, *(flag for flag in stop.flags if flag not in found.flags)]
             _close(found, at=stop.at, meter_wh=stop.meter_wh, reason=stop.reason)
-            MeterValue.objects.bulk_create(sample_rows(found.connector_id, found.pk, stop.samples))
+            keep_samples((found.connector_id, found.pk, sample) for sample in stop.samples)
         elif raw != found.raw_stop:
             _keep_stray(station_id, "StopTransaction", raw, f"transaction {found.pk} had ended already")
     ask_to_decide()

@@ -1,37 +1,105 @@
-"""Services called from sockets: one thread with one kept connection, so that a message costs no new connection.
+"""Services called from sockets: one thread with one kept connection, and one commit for all that wait.
 
-Django's own bridge closes the connection round each call and shares its thread with every page.
+Django's own bridge closes the connection round each call and shares its thread with every page. A commit costs
+milliseconds of disk, and a thousand stations may come back at once: calls that arrive while a commit runs share the
+next. Each keeps a savepoint of its own, so none suffers from another, and returns when it is on disk.
 """
 
 import asyncio
 import contextvars
+import logging
+import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import ParamSpec, TypeVar
+from itertools import islice
+from typing import Any, ParamSpec, TypeVar
+from weakref import WeakKeyDictionary
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db import InterfaceError, OperationalError, connection, transaction
+
+logger = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
+MOST_AT_ONCE = 100
+LONGEST_BATCH_S = 0.025
+
+Service = Callable[[], Any]
+Outcome = tuple[Any, Exception | None]
+
 _thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ocpp-database")
+_waiting: WeakKeyDictionary[asyncio.AbstractEventLoop, deque[tuple[Service, asyncio.Future[Any]]]] = WeakKeyDictionary()
+_writers: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[None]] = WeakKeyDictionary()
 
 
 async def in_database(service: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run a service in the database thread and return what it returns."""
-    context = contextvars.copy_context()
-    run = partial(context.run, _call, partial(service, *args, **kwargs))
-    return await asyncio.get_running_loop().run_in_executor(_thread, run)
+    """Run a service in the database thread and return what it returns, once that is on disk."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[T] = loop.create_future()
+    waiting = _waiting.setdefault(loop, deque())
+    waiting.append((partial(contextvars.copy_context().run, partial(service, *args, **kwargs)), done))
+    if loop not in _writers or _writers[loop].done():
+        _writers[loop] = loop.create_task(_write(waiting))
+    return await done
 
 
-def _call(service: Callable[[], T]) -> T:
-    """Call a service, once more on a fresh connection where the kept one broke: services may be repeated."""
+async def _write(waiting: deque[tuple[Service, asyncio.Future[Any]]]) -> None:
+    """Run what waits, as much at once as has gathered, until nothing does."""
+    while waiting:
+        services = [service for service, _ in islice(waiting, MOST_AT_ONCE)]
+        for value, error in await asyncio.get_running_loop().run_in_executor(_thread, _run, services):
+            _, done = waiting.popleft()
+            if done.done():
+                continue
+            if error is None:
+                done.set_result(value)
+            else:
+                done.set_exception(error)
+
+
+def _run(services: list[Service]) -> list[Outcome]:
+    """Run services, the first at least, in one transaction; each alone where that breaks: services may be repeated."""
     try:
-        return service()
+        return _together(services)
     except (InterfaceError, OperationalError):
         connection.close()
-        return service()
+    except Exception:
+        logger.exception("A commit of up to %d calls failed; each is tried alone", len(services))
+    return [_alone(service) for service in services]
+
+
+def _together(services: list[Service]) -> list[Outcome]:
+    """Run services in one transaction, as many as fit into its time."""
+    outcomes: list[Outcome] = []
+    until = time.monotonic() + LONGEST_BATCH_S
+    with transaction.atomic():
+        for service in services:
+            outcomes.append(_within(service))
+            if time.monotonic() > until:
+                break
+    return outcomes
+
+
+def _within(service: Service) -> Outcome:
+    """Run one service of a batch; what it raises undoes its own work only. Raises what says that the database broke."""
+    try:
+        with transaction.atomic():
+            return service(), None
+    except (InterfaceError, OperationalError):
+        raise
+    except Exception as error:  # whatever it is, it is for whoever asked
+        return None, error
+
+
+def _alone(service: Service) -> Outcome:
+    """Run one service in its own transaction."""
+    try:
+        return service(), None
+    except Exception as error:
+        return None, error
 
 
 def close_database() -> None:
