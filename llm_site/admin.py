@@ -20,6 +20,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         ("stations.circuit", _("Circuits"), "account_tree"),
         ("stations.station", _("Charging stations"), "ev_station"),
         ("stations.transaction", _("Transactions"), "receipt_long"),
+        ("stations.frame", _("Messages"), "forum"),
         ("badges.badge", _("Badges"), "badge"),
         ("badges.badgesettings", _("Access rule"), "key"),
         ("accounts.user", _("Users"), "group"),

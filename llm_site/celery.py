@@ -35,6 +35,7 @@ app.conf.update(
         "balance": {"task": "energy.tasks.balance", "schedule": Each(1.0), "options": {"expires": 0.9}},
         "thin-readings": {"task": "energy.tasks.thin_readings", "schedule": 600.0},
         "tidy-commands": {"task": "stations.tasks.tidy_commands", "schedule": 600.0},
+        "forget-old-frames": {"task": "stations.tasks.forget_old_frames", "schedule": 3600.0},
     },
 )
 app.autodiscover_tasks()

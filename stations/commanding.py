@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import re
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +15,7 @@ from accounts.models import User
 from stations.errors import CommandUnfit
 from stations.models import Command, CommandState, Station
 from stations.ocpp16 import schemas
+from stations.ocpp16.blanking import without_secrets
 from stations.ocpp16.frames import OcppError
 from stations.ocpp16.operations import CHANGE_LIMITS, OPERATIONS
 from stations.ocpp16.sockets import OUTCOMES, publish
@@ -24,27 +24,6 @@ from stations.services import forget_limits
 logger = logging.getLogger(__name__)
 
 OVERDUE_AFTER, KEPT_FOR = timedelta(minutes=10), timedelta(days=366)
-HIDDEN = "(hidden)"
-_SECRET_KEY = re.compile(r"authorizationkey|passw|passphrase|psk|secret|token", re.IGNORECASE)
-_ADDRESS = re.compile(
-    r"^(?P<scheme>[a-z][a-z0-9+.-]*://)(?P<user>[^/?]*@)?(?P<place>[^?]*)(?P<query>\?.*)?$", re.I | re.S
-)
-
-
-def without_secrets(part: Any) -> Any:
-    """Blank what must not be kept: values of secret configuration keys, and user, password and query of addresses."""
-    if isinstance(part, dict):
-        kept = {name: without_secrets(value) for name, value in part.items()}
-        if part.get("value") and _SECRET_KEY.search(str(part.get("key", ""))):
-            kept["value"] = HIDDEN
-        return kept
-    if isinstance(part, list):
-        return [without_secrets(value) for value in part]
-    address = _ADDRESS.match(part) if isinstance(part, str) else None
-    if address is None:
-        return part
-    user, query = (HIDDEN + "@" if address["user"] else ""), ("?" + HIDDEN if address["query"] else "")
-    return f"{address['scheme']}{user}{address['place']}{query}"
 
 
 def check_command(action: str, payload: object) -> None:

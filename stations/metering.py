@@ -13,6 +13,7 @@ from django.utils import timezone
 from stations.models import Connector, MeterValue, Transaction
 from stations.ocpp16.normalise import MeterValues, Sample
 from stations.services import ask_to_decide, connector_of
+from stations.statements import insert, quoted
 
 LIVE_FOR = timedelta(minutes=10)
 
@@ -97,15 +98,7 @@ def _rows() -> Any:
 
 def keep_samples(rows: Iterable[tuple[int, int | None, Sample]]) -> None:
     """Insert one row of each sample; with it, the connector and the transaction (primary keys) it belongs to."""
-    values = [_row(connector_id, transaction_id, sample) for connector_id, transaction_id, sample in rows]
-    if not values:
-        return
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            f"INSERT INTO {_quoted(MeterValue._meta.db_table)} ({', '.join(map(_quoted, _COLUMNS))}) "
-            f"VALUES ({', '.join(['%s'] * len(_COLUMNS))})",
-            values,
-        )
+    insert(MeterValue, _COLUMNS, (_row(*row) for row in rows))
 
 
 def _row(connector_id: int, transaction_id: int | None, sample: Sample) -> tuple[Any, ...]:
@@ -124,10 +117,6 @@ def _row(connector_id: int, transaction_id: int | None, sample: Sample) -> tuple
     )
 
 
-def _quoted(name: str) -> str:
-    return str(connection.ops.quote_name(name))
-
-
 def _note_live(newest: dict[int, Sample]) -> None:
     """Note each connector's newest sample as what flows now.
 
@@ -139,7 +128,7 @@ def _note_live(newest: dict[int, Sample]) -> None:
     measured = [(*s.currents_a, measured_at, s.energy_wh, s.power_w, pk) for pk, s in fresh.items() if s.has_currents]
     counted = [(s.energy_wh, s.power_w, pk) for pk, s in fresh.items() if not s.has_currents]
     counts = "energy_wh = coalesce(%s, energy_wh), power_w = coalesce(%s, power_w) WHERE id = %s"
-    update = f"UPDATE {_quoted(Connector._meta.db_table)} SET "
+    update = f"UPDATE {quoted(Connector._meta.db_table)} SET "
     with connection.cursor() as cursor:
         if measured:
             currents = "current_l1_a = %s, current_l2_a = %s, current_l3_a = %s, measured_at = %s, "

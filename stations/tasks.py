@@ -1,11 +1,17 @@
-"""Celery tasks: the upkeep of commands."""
+"""Celery tasks: the upkeep of commands and of the message log."""
 
 from celery import shared_task
 
-from stations import commanding
+from stations import commanding, message_log
 
 
 @shared_task(name="stations.tasks.tidy_commands", ignore_result=True)
 def tidy_commands() -> None:
     """End the commands whose message was lost, and delete those of more than a year ago."""
     commanding.tidy_commands()
+
+
+@shared_task(name="stations.tasks.forget_old_frames", ignore_result=True)
+def forget_old_frames() -> None:
+    """Delete what the message log holds of more than a week ago."""
+    message_log.forget_old_frames()

@@ -4,9 +4,12 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
-from stations.models import StrayMessage, Transaction
+from stations.models import Frame, StrayMessage, Transaction
 
 
 class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
@@ -40,3 +43,26 @@ class StrayMessageAdmin(ReadOnlyAdmin):
     """Messages that belong to no transaction."""
 
     list_display = ["received_at", "station", "action", "reason"]
+
+
+@admin.register(Frame)
+class FrameAdmin(ReadOnlyAdmin):
+    """The message log."""
+
+    list_display = ["moment", "station", "direction", "action", "text"]
+    list_select_related = ["station"]
+    list_filter = ["is_incoming"]
+    list_per_page = 50
+    search_fields = ["station__identity", "action", "text"]
+    search_help_text = _("Station, action, or any part of a message")
+    show_full_result_count = False
+
+    @admin.display(description=_("time"), ordering="at")
+    def moment(self, frame: Frame) -> str:
+        """Write the time to the millisecond."""
+        return timezone.localtime(frame.at).isoformat(" ", "milliseconds")[:-6]
+
+    @admin.display(description=_("direction"), ordering="is_incoming")
+    def direction(self, frame: Frame) -> str:
+        """Say who spoke."""
+        return gettext("from the station") if frame.is_incoming else gettext("to the station")

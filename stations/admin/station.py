@@ -1,11 +1,13 @@
 """Circuits and charging stations in the admin."""
 
 from typing import Any
+from urllib.parse import quote
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin, TabularInline
@@ -15,6 +17,7 @@ from accounts.models import Role
 from stations.admin.commands import CommandInline, send_command_page
 from stations.admin.preconfiguration import PreconfigurationInline
 from stations.errors import EditionFull
+from stations.message_log import as_json_lines
 from stations.models import Circuit, Connector, Station
 from stations.preconfiguration import restore_preconfiguration
 from stations.services import approve_stations, ask_to_decide, connector_of
@@ -50,7 +53,7 @@ class StationAdmin(ModelAdmin):  # type: ignore[misc]
     filter_horizontal = ["badges"]
     inlines = [ConnectorInline, PreconfigurationInline, CommandInline]
     actions = ["approve", "restore"]
-    actions_detail = ["send_command"]
+    actions_detail = ["send_command", "show_messages", "download_messages"]
     readonly_fields = [
         "ip_address",
         "vendor",
@@ -88,6 +91,24 @@ class StationAdmin(ModelAdmin):  # type: ignore[misc]
     def send_command(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Send one command by hand."""
         return send_command_page(self, request, get_object_or_404(Station, pk=object_id))
+
+    @action(description=_("Messages"), url_path="messages", permissions=["messages"])  # type: ignore[untyped-decorator]
+    def show_messages(self, request: HttpRequest, object_id: str) -> HttpResponse:  # noqa: ARG002
+        """Show what went over this station's socket."""
+        return redirect(f"{reverse('admin:stations_frame_changelist')}?station__id__exact={int(object_id)}")
+
+    @action(description=_("Download messages"), url_path="messages.jsonl", permissions=["messages"])  # type: ignore[untyped-decorator]
+    def download_messages(self, request: HttpRequest, object_id: str) -> HttpResponse:  # noqa: ARG002
+        """Hand out the message log of this station as JSON lines."""
+        station = get_object_or_404(Station, pk=object_id)
+        response = HttpResponse(b"".join(as_json_lines(station)), content_type="application/x-ndjson")
+        name = quote(f"{station.identity}.jsonl", safe="")
+        response["Content-Disposition"] = f"attachment; filename*=UTF-8''{name}"
+        return response
+
+    def has_messages_permission(self, request: HttpRequest, object_id: Any = None) -> bool:  # noqa: ARG002
+        """Who may see the message log may have it."""
+        return bool(request.user.has_perm("stations.view_frame"))
 
     def save_model(self, request: HttpRequest, obj: Station, form: Any, change: bool) -> None:
         """Save, and let the loop take it up at once; a new station has one connector until it says otherwise."""

@@ -13,9 +13,11 @@ from stations.models.installation import (
     Station,
     StationState,
 )
+from stations.models.message_log import FRAMES_KEPT, Frame
 from stations.models.preconfiguration import Preconfiguration
 
 __all__ = [
+    "FRAMES_KEPT",
     "MINIMUM_A",
     "UNMEASURED_A",
     "Circuit",
@@ -24,6 +26,7 @@ __all__ = [
     "Connector",
     "ConnectorStatus",
     "CpoServer",
+    "Frame",
     "MeterValue",
     "PhaseRotation",
     "Preconfiguration",

@@ -17,7 +17,7 @@ from django.conf import settings
 
 from stations.errors import NoAnswer, StationAway, StationRefused
 from stations.models import Station
-from stations.ocpp16 import frames, schemas, sockets
+from stations.ocpp16 import frame_buffer, frames, schemas, sockets
 from stations.ocpp16.charge_point import answer
 from stations.ocpp16.command_queue import CommandQueue
 from stations.ocpp16.commands import Limits
@@ -61,7 +61,7 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         """Let the station in, or refuse it in the HTTP upgrade with a status that says why."""
         self.socket_id = f"{settings.WEB_ID}/{uuid.uuid4().hex}"
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._answers: dict[str, asyncio.Future[dict[str, Any]]] = {}
+        self._asked: dict[str, tuple[str, asyncio.Future[dict[str, Any]]]] = {}
         self._turn = asyncio.Lock()
         self._numbers = itertools.count(1)
         self._unanswered = 0
@@ -138,14 +138,18 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         try:
             frame = frames.parse(text)
         except frames.UnreadableFrame as error:
+            frame_buffer.note(self.station.pk, text, action="", is_incoming=True)
             logger.warning("%s: unreadable frame (%s): %.200r", self.station.identity, error.description, text)
             if error.message_id is not None:
-                await self.send(frames.call_error(error.message_id, error.code, error.description))
+                await self._say(frames.call_error(error.message_id, error.code, error.description), "")
             return
         if isinstance(frame, frames.Call):
+            frame_buffer.note(self.station.pk, text, action=frame.action, is_incoming=True)
             await self._answer(frame)
         else:
-            self._settle(frame)
+            action, waiting = self._asked.get(frame.message_id, ("", None))
+            frame_buffer.note(self.station.pk, text, action=action, is_incoming=True)
+            self._settle(frame, waiting)
 
     async def _answer(self, call: frames.Call) -> None:
         """Reply to a call once everything it says is kept."""
@@ -157,16 +161,18 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         except Exception:
             logger.exception("%s: %s could not be kept", self.station.identity, call.action)
             reply = frames.call_error(call.message_id, "InternalError", "could not be kept; please send it again")
-        await self.send(reply)
+        await self._say(reply, call.action)
 
-    async def send(self, text: str) -> None:
-        """Send one frame."""
+    async def _say(self, text: str, action: str) -> None:
+        """Send one frame, and note it."""
+        frame_buffer.note(self.station.pk, text, action=action, is_incoming=False)
         await self.base_send({"type": "websocket.send", "text": text})
 
-    def _settle(self, frame: frames.CallResult | frames.CallError) -> None:
+    def _settle(
+        self, frame: frames.CallResult | frames.CallError, waiting: asyncio.Future[dict[str, Any]] | None
+    ) -> None:
         """Hand an answer to the call that waits for it."""
         self._unanswered = 0
-        waiting = self._answers.get(frame.message_id)
         if waiting is None or waiting.done():
             logger.info("%s: an answer to nothing (%s)", self.station.identity, frame.message_id)
         elif isinstance(frame, frames.CallError):
@@ -190,15 +196,16 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             if on_turn is not None:
                 await on_turn()
             message_id = f"{self.socket_id[-12:]}-{next(self._numbers)}"
-            waiting = self._answers[message_id] = asyncio.get_running_loop().create_future()
+            waiting: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+            self._asked[message_id] = (action, waiting)
             try:
-                await self.send(frames.call(message_id, action, payload))
+                await self._say(frames.call(message_id, action, payload), action)
                 return await asyncio.wait_for(waiting, CALL_TIMEOUT_S)
             except TimeoutError:
                 self._count_unanswered()
                 raise NoAnswer(f"{self.station.identity} did not answer {action} in {CALL_TIMEOUT_S} s") from None
             finally:
-                del self._answers[message_id]
+                del self._asked[message_id]
 
     def _count_unanswered(self) -> None:
         """Close a socket that no longer answers: the station reconnects."""
@@ -251,7 +258,7 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self._is_open = False
         sockets.detach(self.station.pk, self)
         self.limits.stop()
-        for waiting in self._answers.values():
+        for _, waiting in self._asked.values():
             if not waiting.done():
                 waiting.set_exception(StationAway(f"{self.station.identity} is not connected"))
         for task in list(self._tasks):

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from channels.layers import get_channel_layer
 
+from stations.message_log import keep_frames
+from stations.ocpp16 import frame_buffer
 from stations.ocpp16.database import in_database
 from stations.services import note_seen
 
@@ -22,6 +24,8 @@ logger = logging.getLogger(__name__)
 GROUP = "stations"
 OUTCOMES = "outcomes"
 SEEN_EACH_S = 5.0
+FRAMES_EACH_S = 2.0
+FRAMES_AT_ONCE = 500
 
 _sockets: dict[int, "StationConsumer"] = {}
 _seen: set[int] = set()
@@ -52,7 +56,7 @@ def _keep_house() -> None:
     loop = asyncio.get_running_loop()
     if any(task.get_loop() is loop and not task.done() for task in _housekeeping):
         return
-    _housekeeping[:] = [loop.create_task(_listen()), loop.create_task(_write_seen())]
+    _housekeeping[:] = [loop.create_task(_listen()), loop.create_task(_write_seen()), loop.create_task(_write_frames())]
 
 
 async def _listen() -> None:
@@ -123,6 +127,18 @@ async def _write_seen() -> None:
                 await in_database(note_seen, station_ids=heard)
         except Exception:
             logger.exception("Could not note which stations were heard")
+
+
+async def _write_frames() -> None:
+    """Write the message log every few seconds, in pieces: what a station waits for goes between them."""
+    while True:
+        await asyncio.sleep(FRAMES_EACH_S)
+        frames = frame_buffer.take()
+        for begin in range(0, len(frames), FRAMES_AT_ONCE):
+            try:
+                await in_database(keep_frames, frames=frames[begin : begin + FRAMES_AT_ONCE])
+            except Exception:
+                logger.exception("Could not write the message log")
 
 
 _publisher: asyncio.AbstractEventLoop | None = None

@@ -12,16 +12,15 @@ from django.utils import timezone
 
 from accounts.models import User
 from stations.commanding import (
-    HIDDEN,
     check_command,
     note_sent,
     request_command,
     settle_command,
     tidy_commands,
-    without_secrets,
 )
 from stations.errors import CommandUnfit
 from stations.models import Command, CommandState, Connector, Station
+from stations.ocpp16.blanking import HIDDEN, without_secrets
 from stations.ocpp16.operations import OPERATIONS, is_accepted
 from stations.services import forget_sockets
 from tests.http_client import ask, token_of

@@ -1,0 +1,71 @@
+"""The message log: what went over each station's socket, for whoever must find out why (1,000 frames, 7 days)."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+import orjson
+from django.db import connection, transaction
+from django.db.models import Max
+from django.utils import timezone
+
+from stations.models import FRAMES_KEPT, Frame, Station
+from stations.ocpp16.blanking import frame_without_secrets
+from stations.statements import insert
+
+KEPT_FOR = timedelta(days=7)
+HOLD_NO_SECRETS = frozenset(
+    {"Authorize", "Heartbeat", "MeterValues", "StartTransaction", "StatusNotification", "StopTransaction"}
+)
+_COLUMNS = ("station_id", "number", "place", "at", "is_incoming", "action", "text")
+
+
+class Heard(NamedTuple):
+    """A frame of a station (primary key) at a time (s since 1970); an answer has the action of its call."""
+
+    station_id: int
+    at: float
+    is_incoming: bool
+    action: str
+    text: str
+
+
+@transaction.atomic
+def keep_frames(*, frames: Sequence[Heard]) -> None:
+    """Keep frames in their order; those of stations that are gone are dropped."""
+    stations = Station.objects.filter(pk__in={frame.station_id for frame in frames}).order_by()
+    last = dict(stations.annotate(last=Max("frames__number")).values_list("pk", "last"))
+    rows = []
+    for frame in frames:
+        if frame.station_id in last:
+            number = last[frame.station_id] = (last[frame.station_id] or 0) + 1
+            rows.append(_row(frame, number))
+    insert(Frame, _COLUMNS, rows, once=("station_id", "place"))
+
+
+def _row(frame: Heard, number: int) -> tuple[Any, ...]:
+    """Lay a frame out in the order of `_COLUMNS`."""
+    text = frame.text if frame.action in HOLD_NO_SECRETS else frame_without_secrets(frame.text)
+    at = connection.ops.adapt_datetimefield_value(datetime.fromtimestamp(frame.at, UTC))
+    action, text = frame.action[:50].replace("\x00", ""), text.replace("\x00", "")
+    return (frame.station_id, number, number % FRAMES_KEPT, at, frame.is_incoming, action, text)
+
+
+def forget_old_frames() -> None:
+    """Delete what is older than a week."""
+    Frame.objects.filter(at__lt=timezone.now() - KEPT_FOR).delete()
+
+
+def as_json_lines(station: Station) -> Iterator[bytes]:
+    """Write the log of a station, the oldest frame first: one JSON object a line, the frame as JSON where it is."""
+    for frame in station.frames.order_by("number").iterator():
+        line = {"at": frame.at, "from": "station" if frame.is_incoming else "llm", "action": frame.action}
+        yield orjson.dumps({**line, "frame": _read(frame.text)}, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z)
+
+
+def _read(text: str) -> Any:
+    """Return a frame as JSON, as text where it is none."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text
