@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import orjson
 from django.db import connection, transaction
-from django.db.models import Max
+from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 
 from stations.models import FRAMES_KEPT, Frame, Station
@@ -17,7 +17,8 @@ KEPT_FOR = timedelta(days=7)
 HOLD_NO_SECRETS = frozenset(
     {"Authorize", "Heartbeat", "MeterValues", "StartTransaction", "StatusNotification", "StopTransaction"}
 )
-_COLUMNS = ("station_id", "number", "place", "at", "is_incoming", "action", "text")
+TRIM_EACH = 100
+_COLUMNS = ("station_id", "number", "at", "is_incoming", "action", "text")
 
 
 class Heard(NamedTuple):
@@ -33,14 +34,19 @@ class Heard(NamedTuple):
 @transaction.atomic
 def keep_frames(*, frames: Sequence[Heard]) -> None:
     """Keep frames in their order; those of stations that are gone are dropped."""
-    stations = Station.objects.filter(pk__in={frame.station_id for frame in frames}).order_by()
-    last = dict(stations.annotate(last=Max("frames__number")).values_list("pk", "last"))
-    rows = []
+    newest = Frame.objects.filter(station=OuterRef("pk")).order_by("-number").values("number")[:1]
+    stations = Station.objects.filter(pk__in={frame.station_id for frame in frames})
+    last = dict(stations.values_list("pk", Subquery(newest)))
+    rows, full = [], {}
     for frame in frames:
         if frame.station_id in last:
             number = last[frame.station_id] = (last[frame.station_id] or 0) + 1
             rows.append(_row(frame, number))
-    insert(Frame, _COLUMNS, rows, once=("station_id", "place"))
+            if number % TRIM_EACH == 0:
+                full[frame.station_id] = number - FRAMES_KEPT
+    insert(Frame, _COLUMNS, rows)
+    for station_id, number in full.items():
+        Frame.objects.filter(station_id=station_id, number__lte=number).delete()
 
 
 def _row(frame: Heard, number: int) -> tuple[Any, ...]:
@@ -48,12 +54,14 @@ def _row(frame: Heard, number: int) -> tuple[Any, ...]:
     text = frame.text if frame.action in HOLD_NO_SECRETS else frame_without_secrets(frame.text)
     at = connection.ops.adapt_datetimefield_value(datetime.fromtimestamp(frame.at, UTC))
     action, text = frame.action[:50].replace("\x00", ""), text.replace("\x00", "")
-    return (frame.station_id, number, number % FRAMES_KEPT, at, frame.is_incoming, action, text)
+    return (frame.station_id, number, at, frame.is_incoming, action, text)
 
 
 def forget_old_frames() -> None:
-    """Delete what is older than a week."""
-    Frame.objects.filter(at__lt=timezone.now() - KEPT_FOR).delete()
+    """Delete what is older than a week: all that comes before the first frame that is not."""
+    fresh = Frame.objects.order_by("pk").filter(at__gte=timezone.now() - KEPT_FOR).first()
+    old = Frame.objects.all() if fresh is None else Frame.objects.filter(pk__lt=fresh.pk)
+    old.delete()
 
 
 def as_json_lines(station: Station) -> Iterator[bytes]:

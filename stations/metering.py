@@ -98,15 +98,16 @@ def _rows() -> Any:
 
 def keep_samples(rows: Iterable[tuple[int, int | None, Sample]]) -> None:
     """Insert one row of each sample; with it, the connector and the transaction (primary keys) it belongs to."""
-    insert(MeterValue, _COLUMNS, (_row(*row) for row in rows))
+    adapt = connection.ops.adapt_datetimefield_value
+    insert(MeterValue, _COLUMNS, [_row(*row, adapt(row[2].at)) for row in rows])
 
 
-def _row(connector_id: int, transaction_id: int | None, sample: Sample) -> tuple[Any, ...]:
+def _row(connector_id: int, transaction_id: int | None, sample: Sample, measured_at: Any) -> tuple[Any, ...]:
     """Lay a sample out in the order of `_COLUMNS`."""
     return (
         connector_id,
         transaction_id,
-        connection.ops.adapt_datetimefield_value(sample.at),
+        measured_at,
         sample.context,
         sample.energy_wh,
         sample.power_w,

@@ -12,15 +12,11 @@ def quoted(name: str) -> str:
     return str(connection.ops.quote_name(name))
 
 
-def insert(model: type[Model], columns: Sequence[str], rows: Iterable[Sequence[Any]], once: Sequence[str] = ()) -> None:
-    """Insert rows of values in the order of `columns`; one that is there already by `once` is replaced."""
+def insert(model: type[Model], columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Insert rows of values in the order of `columns`."""
     values = list(rows)
     if not values:
         return
     names, places = ", ".join(map(quoted, columns)), ", ".join(["%s"] * len(columns))
-    statement = f"INSERT INTO {quoted(model._meta.db_table)} ({names}) VALUES ({places})"
-    if once:
-        new = ", ".join(f"{quoted(name)} = excluded.{quoted(name)}" for name in columns if name not in once)
-        statement += f" ON CONFLICT ({', '.join(map(quoted, once))}) DO UPDATE SET {new}"
     with connection.cursor() as cursor:
-        cursor.executemany(statement, values)
+        cursor.executemany(f"INSERT INTO {quoted(model._meta.db_table)} ({names}) VALUES ({places})", values)

@@ -3,23 +3,23 @@
 from typing import Any
 
 from django.db import models
-from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from stations.models.installation import Station
 
-FRAMES_KEPT = 1000
-"""Of each station. Its frames are numbered, and the number modulo this is a frame's place: the newest replaces the
-oldest, so that the log cannot grow."""
+FRAMES_KEPT = 1000  # of each station
 
 
 class Frame(models.Model):
-    """One OCPP frame of a station's socket, its secrets blanked; a very long one is cut."""
+    """One OCPP frame of a station's socket, its secrets blanked; a very long one is cut.
+
+    The key rises with time, and `number` with the frames of one station: there is no other index, for this is written
+    more often than anything else.
+    """
 
     id: Any = models.BigAutoField(primary_key=True)
-    station = models.ForeignKey(Station, models.CASCADE, related_name="frames")
+    station = models.ForeignKey(Station, models.CASCADE, related_name="frames", db_index=False)
     number = models.BigIntegerField()
-    place = models.PositiveSmallIntegerField()
     at = models.DateTimeField(_("time"))
     is_incoming = models.BooleanField(_("from the station"))
     action = models.CharField(_("action"), max_length=50, blank=True)
@@ -28,12 +28,8 @@ class Frame(models.Model):
     class Meta:
         verbose_name = _("message")
         verbose_name_plural = _("messages")
-        ordering = ["-at", "-number"]
-        constraints = [
-            models.UniqueConstraint(fields=["station", "place"], name="frame_place_once"),
-            models.CheckConstraint(condition=Q(place__lt=FRAMES_KEPT), name="frame_place_in_ring"),
-        ]
-        indexes = [models.Index(fields=["station", "number"]), models.Index(fields=["at"])]
+        ordering = ["-pk"]
+        constraints = [models.UniqueConstraint(fields=["station", "number"], name="frame_number_once")]
 
     def __str__(self) -> str:
         return f"{self.station} {self.at:%Y-%m-%d %H:%M:%S} {self.action}"

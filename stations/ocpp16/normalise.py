@@ -7,7 +7,7 @@ be understood at all raises OcppError; everything else is read as well as it can
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -176,7 +176,6 @@ def samples(meter_values: Any, received_at: datetime) -> tuple[Sample, ...]:
 
 def _sample(at: datetime, context: str, values: Iterable[Mapping[str, Any]]) -> Sample:
     """Read the SampledValues (§7.43) of one moment."""
-    sample = Sample(at=at, context=context)
     per_phase: dict[str, dict[int, float]] = {"Current.Import": {}, "Voltage": {}, "Power.Active.Import": {}}
     totals: dict[str, float] = {}
     for value in values:
@@ -193,8 +192,9 @@ def _sample(at: datetime, context: str, values: Iterable[Mapping[str, Any]]) -> 
             per_phase[measurand][phase] = amount
         elif phase is None and not text(value.get("phase"), 10):
             totals[measurand] = amount
-    return replace(
-        sample,
+    return Sample(
+        at=at,
+        context=context,
         energy_wh=watt_hours(totals.get("Energy.Active.Import.Register")),
         power_w=totals.get("Power.Active.Import", sum(per_phase["Power.Active.Import"].values()) or None),
         currents_a=_currents(per_phase, totals),

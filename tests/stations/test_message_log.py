@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
-from stations.message_log import Heard, as_json_lines, forget_old_frames, keep_frames
+from stations.message_log import TRIM_EACH, Heard, as_json_lines, forget_old_frames, keep_frames
 from stations.models import FRAMES_KEPT, Frame, Station
 from stations.ocpp16 import frame_buffer, sockets
 from stations.ocpp16.blanking import HIDDEN
@@ -31,16 +31,19 @@ def texts(station):
     return list(station.frames.order_by("number").values_list("text", flat=True))
 
 
-def test_the_newest_frame_takes_the_place_of_the_oldest(station):
-    keep_frames(frames=[heard(station, n, text=str(n)) for n in range(FRAMES_KEPT)])
-    keep_frames(frames=[heard(station, n, text=str(n)) for n in range(FRAMES_KEPT, FRAMES_KEPT + 3)])
-    assert texts(station) == [str(n) for n in range(3, FRAMES_KEPT + 3)]
+def test_the_last_thousand_frames_are_kept(station):
+    for begin in range(0, 2 * FRAMES_KEPT, 30):
+        keep_frames(frames=[heard(station, n, text=str(n)) for n in range(begin, begin + 30)])
+    kept = texts(station)
+    assert kept[-1] == str(begin + 29)
+    assert FRAMES_KEPT <= len(kept) < FRAMES_KEPT + TRIM_EACH
+    assert kept == [str(n) for n in range(begin + 30 - len(kept), begin + 30)]
 
 
 def test_each_station_has_a_log_of_its_own(station):
     other = Station.objects.create(identity="CP2")
-    keep_frames(frames=[heard(other, n, text="other") for n in range(FRAMES_KEPT + 1)] + [heard(station, text="own")])
-    assert texts(station) == ["own"]
+    keep_frames(frames=[heard(other, n, text="other") for n in range(FRAMES_KEPT + TRIM_EACH)] + [heard(station)])
+    assert station.frames.count() == 1
     assert other.frames.count() == FRAMES_KEPT
 
 
