@@ -36,14 +36,22 @@ STOP_AGAIN_S = 60.0
 class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     """The life of one socket.
 
-    It joins no group: `sockets` hands it what others send. Channels' own dispatch is passed over, because it hops to a
-    thread for every message.
+    It joins no group: `sockets` hands it what others send. Channels' own loop and dispatch are passed over: they make
+    a task and hop to a thread for every message.
     """
 
-    channel_layer_alias = None
     station: Station
     limits: Limits
     commands: CommandQueue
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        """Serve one socket until it ends."""
+        self.scope, self.base_send = scope, send
+        try:
+            while True:
+                await self.dispatch(await receive())
+        except StopConsumer:
+            pass
 
     async def dispatch(self, message: dict[str, Any]) -> None:
         """Take one event of the server."""
