@@ -4,7 +4,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 export LLM_PORT ?= 8000
 
-.PHONY: run demo test test-tools lint unit postgres e2e browser bench-allocate bench-react format clean
+.PHONY: run demo test test-tools lint unit postgres e2e browser bench-allocate bench-ocpp bench-react format clean
 
 run: $(VENV)/.installed
 	@exec $(PY) -m llm_site.up
@@ -48,6 +48,9 @@ browser: $(VENV)/.installed-dev
 
 bench-allocate: $(VENV)/.installed-dev
 	$(PY) -m bench.allocate
+
+bench-ocpp: $(VENV)/.installed-dev
+	$(PY) -m bench.ocpp
 
 bench-react: $(VENV)/.installed-dev
 	$(PY) -m bench.react
