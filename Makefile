@@ -4,7 +4,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 export LLM_PORT ?= 8000
 
-.PHONY: run demo test test-tools lint unit postgres e2e browser bench-allocate bench-ocpp bench-react format clean
+.PHONY: run demo test test-tools lint unit postgres e2e certification browser bench-allocate bench-ocpp bench-react format clean
 
 run: $(VENV)/.installed
 	@exec $(PY) -m llm_site.up
@@ -35,13 +35,17 @@ lint: $(VENV)/.installed-dev
 	LLM_DATA_DIR=$$(mktemp -d) $(PY) -W error manage.py makemigrations --check --dry-run
 
 unit: $(VENV)/.installed-dev
-	$(VENV)/bin/pytest --ignore=tests/e2e --ignore=tests/browser
+	$(VENV)/bin/pytest --ignore=tests/e2e --ignore=tests/certification --ignore=tests/browser
 
 postgres: $(VENV)/.installed-dev
 	deploy/with-postgres.sh $(VENV)/bin/pytest tests/stations tests/llm_site tests/energy/test_balancing.py tests/energy/test_observing.py
 
 e2e: $(VENV)/.installed-dev
-	$(VENV)/bin/pytest tests/e2e
+	$(VENV)/bin/pytest tests/e2e tests/certification
+
+# Prints the table: each certification case of OCPP 1.6 with its number, whether it passes, and why not.
+certification: $(VENV)/.installed-dev
+	$(VENV)/bin/pytest tests/certification
 
 browser: $(VENV)/.installed-dev
 	$(VENV)/bin/pytest tests/browser

@@ -118,7 +118,8 @@ def _tell(decision: Decision, places: dict[Hashable, Place], station_places: lis
 def _is_due(place: Place, limit_a: float, told: tuple[float, int, float] | None, now: float) -> bool:
     """Say whether a limit must be sent: it can be, is not in force, and was not just sent.
 
-    A new transaction is always told: what held for the last one may have gone with it.
+    A new transaction is always told: what held for the last one may have gone with it. So is a station that may have
+    lost its limit since it was told.
     """
     if not place.is_reachable or not place.is_charging:
         return False
@@ -126,6 +127,8 @@ def _is_due(place: Place, limit_a: float, told: tuple[float, int, float] | None,
         return True
     if place.accepted_a is not None and abs(place.accepted_a - limit_a) < SAME_A:
         return False
+    if place.accepted_a is None and place.accepted_at is not None and place.accepted_at > told[2]:
+        return True
     return abs(told[0] - limit_a) >= SAME_A or not 0 <= now - told[2] < RESEND_AFTER_S
 
 

@@ -21,7 +21,10 @@ CANNOT_CHARGE = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a connector's limit goes: whom to tell, under which transaction (0: none runs), and what it last took."""
+    """Where a connector's limit goes: whom to tell, under which transaction (0: none runs), and what it last took.
+
+    `accepted_a` None: nothing, since the Unix time `accepted_at`, where that is known.
+    """
 
     station_id: int
     connector_id: int
@@ -30,6 +33,7 @@ class Place:
     is_reachable: bool
     is_charging: bool
     accepted_a: float | None
+    accepted_at: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,7 @@ def observe(
             is_reachable=station.is_connected,
             is_charging=_wants_current(row),
             accepted_a=row.accepted_limit_a,
+            accepted_at=row.accepted_at.timestamp() if row.accepted_at else None,
         )
         places[row.pk] = place
         seen.append(_seen(row, place, installation, now, fail_safe_a(station, default, connectors[station.pk])))

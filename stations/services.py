@@ -102,7 +102,7 @@ def boot_station(*, station_id: int, boot: Boot) -> str:
 def forget_limits(*, station_id: int) -> None:
     """Count no limit of a station as held: it may have lost them, and is told them anew."""
     Station.objects.filter(pk=station_id).update(standing_fail_safe_a=None)
-    Connector.objects.filter(station_id=station_id).update(accepted_limit_a=None, accepted_at=None)
+    Connector.objects.filter(station_id=station_id).update(accepted_limit_a=None, accepted_at=timezone.now())
     ask_to_decide()
 
 

@@ -3,6 +3,8 @@
 import pytest
 from django.utils import timezone, translation
 
+pytest.register_assert_rewrite("tests.certification")  # its cases assert outside test modules
+
 
 @pytest.fixture(autouse=True)
 def _english_and_utc():

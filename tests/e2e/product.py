@@ -1,5 +1,6 @@
 """The product as a user runs it: real processes, a database of its own, nothing replaced."""
 
+import json
 import os
 import signal
 import socket
@@ -7,6 +8,8 @@ import sqlite3
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -78,6 +81,24 @@ class Product:
         subprocess.run(
             command, cwd=ROOT, env=self.environment, input=site.encode(), stdout=subprocess.DEVNULL, check=True
         )
+
+    def token(self, username: str) -> str:
+        """Make a user's token for the REST API."""
+        command = [sys.executable, "manage.py", "api_token", username]
+        done = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    def request(self, path: str, *, token: str | None = None, payload: object = None) -> tuple[int, bytes]:
+        """Return status and body of one HTTP request; with a payload it is a POST."""
+        headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+        body = None if payload is None else json.dumps(payload).encode()
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", body, headers)
+        try:
+            with urllib.request.urlopen(request, timeout=60) as response:
+                return response.status, response.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read()
 
     def query(self, sql: str, *parameters: object) -> list[Any]:
         """Read the database beside the running product."""

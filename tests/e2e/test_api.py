@@ -2,45 +2,21 @@
 
 import asyncio
 import json
-import subprocess
-import sys
-import urllib.error
-import urllib.request
 
 import pytest
 
 from simulator import Station, World
-from tests.e2e.product import ROOT
 
 pytestmark = pytest.mark.e2e
 
 
-def token_of(product, username):
-    command = [sys.executable, "manage.py", "api_token", username]
-    done = subprocess.run(command, cwd=ROOT, env=product.environment, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
-
-
-def ask(product, path, *, token=None, payload=None):
-    """Return status and body of one request."""
-    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
-    body = None if payload is None else json.dumps(payload).encode()
-    request = urllib.request.Request(f"http://127.0.0.1:{product.port}{path}", body, headers)
-    try:
-        with urllib.request.urlopen(request, timeout=60) as response:
-            return response.status, response.read()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.read()
-
-
 async def test_a_command_reaches_a_station_and_its_answer_comes_back(product):
-    token = token_of(product, "admin")
+    token = product.token("admin")
 
     async def command(identity, action, **payload):
         order = {"action": action, "payload": payload}
         path = f"/api/stations/{identity}/commands"
-        status, body = await asyncio.to_thread(ask, product, path, token=token, payload=order)
+        status, body = await asyncio.to_thread(product.request, path, token=token, payload=order)
         return status, json.loads(body)
 
     world = World()
@@ -59,9 +35,9 @@ async def test_a_command_reaches_a_station_and_its_answer_comes_back(product):
 
 
 def test_the_page_to_try_it_and_all_it_needs_are_served(product):
-    status, page = ask(product, "/api/docs")
+    status, page = product.request("/api/docs")
     assert (status, b"swagger-ui-bundle" in page) == (200, True)
     for part in page.decode().split('"')[1::2]:
         if part.startswith("/static/"):
-            assert ask(product, part)[0] == 200, part
-    assert ask(product, "/api/stations")[0] == 401
+            assert product.request(part)[0] == 200, part
+    assert product.request("/api/stations")[0] == 401

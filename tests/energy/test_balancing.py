@@ -14,6 +14,7 @@ from energy.upkeep import thin_readings
 from simulator import World
 from stations.models import Circuit, Connector, Station, Transaction
 from stations.ocpp16 import commands
+from stations.services import forget_limits
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -120,6 +121,16 @@ def test_a_new_transaction_is_told_its_limit_even_where_that_seems_to_hold(sent)
     Transaction.objects.create(connector=connector, id_tag="A1", meter_start_wh=5, started_at=timezone.now())
     balancing.balance()
     assert len({entry[3] for entry in limits(sent)}) == 2
+
+
+def test_a_limit_that_a_station_may_have_lost_is_told_again_at_once_and_only_once(sent):
+    connector = car()
+    static(20)
+    balancing.balance()
+    forget_limits(station_id=connector.station_id)
+    balancing.balance()
+    balancing.balance()
+    assert [entry[4] for entry in limits(sent)] == [20, 20]
 
 
 def test_decreases_are_sent_before_increases(sent):
