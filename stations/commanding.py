@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -17,6 +18,7 @@ from stations.models import Command, CommandState, Station
 from stations.ocpp16 import schemas
 from stations.ocpp16.blanking import without_secrets
 from stations.ocpp16.frames import OcppError
+from stations.ocpp16.normalise import keepable, text
 from stations.ocpp16.operations import CHANGE_LIMITS, OPERATIONS
 from stations.ocpp16.sockets import OUTCOMES, publish
 from stations.services import forget_limits
@@ -24,6 +26,7 @@ from stations.services import forget_limits
 logger = logging.getLogger(__name__)
 
 OVERDUE_AFTER, KEPT_FOR = timedelta(minutes=10), timedelta(days=366)
+WITHDRAWN = "withdrawn before it was sent"
 
 
 def check_command(action: str, payload: object) -> None:
@@ -32,11 +35,15 @@ def check_command(action: str, payload: object) -> None:
         raise CommandUnfit(f"expected one of {', '.join(sorted(OPERATIONS))}, came {action[:50]!r}")
     try:
         schemas.check(action, payload)
-        orjson.dumps(payload)
+        written = orjson.dumps(payload)
+    except schemas.Unfit as error:
+        raise CommandUnfit(error.description, error.path) from None
     except OcppError as error:
         raise CommandUnfit(error.description) from None
     except orjson.JSONEncodeError as error:
         raise CommandUnfit(f"{action} cannot be written: {error}") from None
+    if b"\\u0000" in written.replace(rb"\\", b""):
+        raise CommandUnfit(f"{action}: expected text without NUL characters, which PostgreSQL does not keep")
 
 
 @transaction.atomic
@@ -60,6 +67,20 @@ def request_command(*, station: Station, action: str, payload: dict[str, Any], u
     return command
 
 
+@transaction.atomic
+def request_commands(
+    *, stations: Iterable[Station], action: str, payload: dict[str, Any], user: User | None
+) -> list[Command]:
+    """Ask several stations to do the same. Raises CommandUnfit."""
+    return [request_command(station=station, action=action, payload=payload, user=user) for station in stations]
+
+
+def withdraw_commands(*, command_ids: Iterable[int]) -> int:
+    """End the commands that were not sent yet and return how many; what is on the wire goes on."""
+    queued = Command.objects.filter(pk__in=command_ids, state=CommandState.QUEUED)
+    return queued.update(state=CommandState.TIMED_OUT, error_text=WITHDRAWN)
+
+
 def _hand_over(command: Command, payload: dict[str, Any]) -> None:
     """Give a command, with its secrets, to the process that holds the socket."""
     message = {"type": "stations.command", "station_id": command.station_id, "command_id": command.pk}
@@ -67,8 +88,8 @@ def _hand_over(command: Command, payload: dict[str, Any]) -> None:
         publish({**message, "action": command.action, "payload": payload})
     except Exception:
         logger.exception("The channel layer is away; %s was not sent", command)
-        text = "it could not be handed to the process that holds the socket"
-        settle_command(command_id=command.pk, state=CommandState.NOT_CONNECTED, error_text=text)
+        why = "it could not be handed to the process that holds the socket"
+        settle_command(command_id=command.pk, state=CommandState.NOT_CONNECTED, error_text=why)
         command.refresh_from_db()
 
 
@@ -90,10 +111,10 @@ def settle_command(
     """Keep the outcome of a command; False if it has one already, which then stays."""
     settled = Command.objects.filter(pk=command_id, state__in=Command.OPEN).update(
         state=state,
-        answer=without_secrets(answer),
+        answer=without_secrets(keepable(answer)),
         answered_at=timezone.now() if state in Command.ANSWERED else None,
-        error_code=error_code[:50],
-        error_text=error_text[:300],
+        error_code=text(error_code, 50),
+        error_text=text(error_text, 300),
     )
     command = Command.objects.filter(pk=command_id, action__in=CHANGE_LIMITS).first()
     if settled and command is not None and command.sent_at is not None:

@@ -1,5 +1,7 @@
 """Errors of this app."""
 
+from collections.abc import Sequence
+
 
 class StationsError(Exception):
     """The base of them."""
@@ -22,7 +24,14 @@ class StationAway(StationsError):
 
 
 class CommandUnfit(StationsError):
-    """A command cannot be asked of a station: no such operation, or a payload that its schema does not allow."""
+    """A command cannot be asked of a station: no such operation, or a payload that its schema does not allow.
+
+    `path` names the place in the payload; empty where none is to blame.
+    """
+
+    def __init__(self, message: str, path: Sequence[str | int] = ()) -> None:
+        super().__init__(message)
+        self.path = path
 
 
 class CommandGivenUp(StationsError):

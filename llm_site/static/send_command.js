@@ -1,10 +1,7 @@
-// Fill in an example payload for the chosen action, unless a person has written one.
-const examples = JSON.parse(document.getElementById("examples").textContent);
-const action = document.getElementById("id_action");
-const payload = document.getElementById("id_payload");
-let filledIn = payload.value;
-
-action.addEventListener("change", () => {
-  if (payload.value !== filledIn && payload.value.trim() !== "") return;
-  filledIn = payload.value = JSON.stringify(examples[action.value], null, 2);
+// Show only the rows of a table that hold what is typed; the table may be swapped in later.
+document.addEventListener("input", (event) => {
+  const table = document.getElementById(event.target.dataset?.filters ?? "");
+  if (table === null) return;
+  const wanted = event.target.value.trim().toLowerCase();
+  for (const row of table.tBodies[0].rows) row.hidden = !row.textContent.toLowerCase().includes(wanted);
 });

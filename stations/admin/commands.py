@@ -1,22 +1,41 @@
-"""Commands on a station's page, and the page that sends one."""
+"""Commands in a station's admin: what was asked of it, a tool per operation, and the page that sends one."""
 
 import json
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django import forms
-from django.http import HttpRequest, HttpResponse
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils.translation import gettext_lazy as _
+from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin, TabularInline
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
+from unfold.decorators import action
 
-from stations.commanding import check_command, request_command
-from stations.errors import CommandUnfit
-from stations.models import Command, Station
-from stations.ocpp16.operations import OPERATIONS
+from accounts.models import Role
+from stations.admin.command_form import CommandForm, PayloadForm, configuration_of, example_of, initial_of
+from stations.admin.command_words import CONSEQUENCES, PROFILE_TITLES, TITLES
+from stations.commanding import request_command
+from stations.models import Command, Station, Transaction
+from stations.ocpp16.blanking import HIDDEN
+from stations.ocpp16.operations import FEATURE_PROFILES, OPERATIONS
 
 LAST_COMMANDS = 10
-LOOK_AGAIN_S = 2
+OFTEN_NEEDED = [
+    "RemoteStartTransaction",
+    "RemoteStopTransaction",
+    "Reset",
+    "UnlockConnector",
+    "ChangeAvailability",
+    "TriggerMessage",
+    "GetConfiguration",
+    "ChangeConfiguration",
+    "UpdateFirmware",
+    "GetDiagnostics",
+    "ReserveNow",
+]
 
 
 class CommandInline(TabularInline):  # type: ignore[misc]
@@ -37,53 +56,153 @@ class CommandInline(TabularInline):  # type: ignore[misc]
         return False
 
 
-class CommandForm(forms.Form):
-    """An operation and its payload, which must fit its schema."""
+def profiles(address: str) -> list[tuple[str, list[dict[str, str]]]]:
+    """List every operation by feature profile, each with the address of its page."""
+    return [
+        (
+            PROFILE_TITLES[profile],
+            [
+                {"name": name, "title": TITLES[name], "url": address.format(name), "text": CONSEQUENCES.get(name, "")}
+                for name in sorted(operations)
+            ],
+        )
+        for profile, operations in FEATURE_PROFILES.items()
+    ]
 
-    action = forms.ChoiceField(
-        label=_("Action"), choices=[(name, name) for name in sorted(OPERATIONS)], widget=UnfoldAdminSelectWidget
+
+def _tool(operation: str) -> Callable[..., HttpResponse]:
+    """Make the object tool of one operation."""
+
+    @action(  # type: ignore[untyped-decorator]
+        description=TITLES[operation], url_path=f"send-command/{operation}", permissions=["command"]
     )
-    payload = forms.JSONField(
-        label=_("Payload"), required=False, widget=UnfoldAdminTextareaWidget(attrs={"rows": 12, "spellcheck": "false"})
-    )
+    def tool(station_admin: ModelAdmin, request: HttpRequest, object_id: str) -> HttpResponse:
+        return command_page(station_admin, request, object_id, operation)
 
-    def clean(self) -> dict[str, Any]:
-        """Refuse what could not be sent, with the schema's complaint."""
-        cleaned: dict[str, Any] = super().clean() or {}
-        if "action" not in cleaned or "payload" not in cleaned:
-            return cleaned
-        cleaned["payload"] = cleaned["payload"] or {}
-        try:
-            check_command(cleaned["action"], cleaned["payload"])
-        except CommandUnfit as error:
-            self.add_error("payload", str(error))
-        return cleaned
+    return tool  # type: ignore[no-any-return]
 
 
-def send_command_page(station_admin: ModelAdmin, request: HttpRequest, station: Station) -> HttpResponse:
-    """Send one command by hand; the page looks again until the outcome of the last one is there."""
-    form = CommandForm(request.POST or None, initial={"action": "GetConfiguration", "payload": {}})
+class CommandTools(ModelAdmin):  # type: ignore[misc]
+    """The object tools that send commands: those often needed in a menu, all of them on a page."""
+
+    actions_detail = [
+        {"title": gettext_lazy("Commands"), "items": [f"send_{operation}" for operation in OFTEN_NEEDED]},
+        "send_command",
+    ]
+
+    def has_command_permission(self, request: HttpRequest, object_id: Any = None) -> bool:  # noqa: ARG002
+        """Only administrators send commands."""
+        return getattr(request.user, "role", None) == Role.ADMINISTRATOR
+
+    @action(description=gettext_lazy("All commands"), url_path="send-command", permissions=["command"])  # type: ignore[untyped-decorator]
+    def send_command(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """List every operation, by feature profile."""
+        station = _station(self, request, object_id)
+        context = {"station": station, "where": station, "profiles": profiles(f"{request.path}{{}}/")}
+        return page(self, request, "stations/commands.html", context)
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the page of an operation that is in no menu."""
+        view = self.admin_site.admin_view(self._operation_page)
+        route = "<path:object_id>/send-command/<str:operation>/"
+        return [path(route, view, name="stations_station_operation"), *super().get_urls()]
+
+    def _operation_page(self, request: HttpRequest, object_id: str, operation: str) -> HttpResponse:
+        if not self.has_command_permission(request):
+            raise PermissionDenied
+        return command_page(self, request, object_id, operation)
+
+
+for _operation in OFTEN_NEEDED:
+    setattr(CommandTools, f"send_{_operation}", _tool(_operation))
+
+
+def command_page(station_admin: ModelAdmin, request: HttpRequest, object_id: str, operation: str) -> HttpResponse:
+    """Send one command by hand and show the outcome of the last one; htmx asks for that alone until it is there."""
+    station = _station(station_admin, request, object_id)
+    if operation not in OPERATIONS:
+        raise Http404(f"no operation of OCPP 1.6 is called {operation!r}")
+    if getattr(request, "htmx", False):
+        return render(request, "stations/command_outcome.html", _outcome(request, station, operation))
+    form = form_of(request, [station], operation)
     if request.method == "POST" and form.is_valid():
         sent = request_command(
             station=station,
-            action=form.cleaned_data["action"],
+            action=operation,
             payload=form.cleaned_data["payload"],
-            user=request.user,  # type: ignore[arg-type]  # the permission above lets in users only
+            user=request.user,  # type: ignore[arg-type]  # the permission of the tool lets in users only
         )
-        return redirect(f"{request.path}?command={sent.pk}")
-    number = request.GET.get("command", "")
-    command = station.commands.filter(pk=number).first() if number.isdecimal() else None
+        return redirect(f"{request.path}?command={sent.pk}#outcome")
     context = {
-        **station_admin.admin_site.each_context(request),
-        "title": _("Send a command to %(station)s") % {"station": station},
-        "opts": station_admin.opts,
+        **_outcome(request, station, operation),
+        **about(operation, [station], form),
         "station": station,
-        "form": form,
-        "command": command,
-        "answer": json.dumps(command.answer, indent=2, ensure_ascii=False) if command else "",
-        "examples": OPERATIONS,
+        "where": station,
+        "form_url": request.path,
+        "json_url": "?json",
     }
-    response = render(request, "stations/send_command.html", context)
-    if command is not None and command.is_open and request.method == "GET":
-        response["Refresh"] = str(LOOK_AGAIN_S)
-    return response
+    return page(station_admin, request, "stations/send_command.html", context)
+
+
+def about(operation: str, stations: Sequence[Station], form: forms.Form) -> dict[str, Any]:
+    """Tell what a form sends, and what comes of it."""
+    return {
+        "operation": operation,
+        "title": TITLES[operation],
+        "form": form,
+        "is_json": isinstance(form, PayloadForm),
+        "consequence": CONSEQUENCES.get(operation),
+        "charging": Transaction.objects.filter(connector__station__in=stations, stopped_at=None).count(),
+    }
+
+
+def _station(station_admin: ModelAdmin, request: HttpRequest, object_id: str) -> Station:
+    station = station_admin.get_object(request, object_id)
+    if not isinstance(station, Station):
+        raise Http404(f"there is no station {object_id!r}")
+    return station
+
+
+def form_of(request: HttpRequest, stations: Sequence[Station], operation: str) -> forms.Form:
+    """Make the form of an operation (?json: of its whole payload); values in the address (?key=…) are filled in."""
+    data = request.POST if request.method == "POST" else None
+    if "json" in request.GET:
+        return PayloadForm(operation, data, initial={"payload": example_of(stations, operation)})
+    form = CommandForm(stations, operation, data)
+    form.initial = {
+        **initial_of(stations, operation),
+        **{name: request.GET[name] for name in form.fields if name in request.GET},
+    }
+    return form
+
+
+def _outcome(request: HttpRequest, station: Station, operation: str) -> dict[str, Any]:
+    """Tell what came of the command in the address, or of the last one of this operation."""
+    number = request.GET.get("command", "")
+    asked = station.commands.filter(action=operation).select_related("requested_by")
+    command = asked.filter(pk=number).first() if number.isdecimal() else asked.first()
+    if command is None:
+        return {"command": None}
+    settings = [
+        {**entry, "is_hidden": entry.get("value") == HIDDEN}
+        for entry in sorted(configuration_of(command), key=lambda entry: str(entry["key"]))
+    ]
+    answer = command.answer or {}
+    return {
+        "command": command,
+        "settings": settings,
+        "unknown_keys": answer.get("unknownKey"),
+        "values": None if settings else [(name, _readable(value)) for name, value in answer.items()],
+        "payload": json.dumps(command.payload, indent=2, ensure_ascii=False),
+        "change_url": reverse("admin:stations_station_operation", args=[station.pk, "ChangeConfiguration"]),
+    }
+
+
+def _readable(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def page(station_admin: ModelAdmin, request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
+    """Show a page within the admin's frame."""
+    frame = {**station_admin.admin_site.each_context(request), "title": _("All commands"), "opts": station_admin.opts}
+    return render(request, template, {**frame, **context})

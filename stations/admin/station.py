@@ -13,8 +13,8 @@ from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action
 
-from accounts.models import Role
-from stations.admin.commands import CommandInline, send_command_page
+from stations.admin.commands import CommandInline
+from stations.admin.fleet_commands import FleetCommandTools
 from stations.admin.preconfiguration import PreconfigurationInline
 from stations.errors import EditionFull
 from stations.message_log import as_json_lines
@@ -44,7 +44,7 @@ class ConnectorInline(TabularInline):  # type: ignore[misc]
 
 
 @admin.register(Station)
-class StationAdmin(ModelAdmin):  # type: ignore[misc]
+class StationAdmin(FleetCommandTools):
     """Charging stations."""
 
     list_display = ["__str__", "identity", "state", "phase_rotation", "max_current_a", "connected_at", "last_seen_at"]
@@ -52,8 +52,8 @@ class StationAdmin(ModelAdmin):  # type: ignore[misc]
     search_fields = ["identity", "name"]
     filter_horizontal = ["badges"]
     inlines = [ConnectorInline, PreconfigurationInline, CommandInline]
-    actions = ["approve", "restore"]
-    actions_detail = ["send_command", "show_messages", "download_messages"]
+    actions = ["approve", "restore", "send_to_chosen"]
+    actions_detail = [*FleetCommandTools.actions_detail, "show_messages", "download_messages"]
     readonly_fields = [
         "ip_address",
         "vendor",
@@ -82,15 +82,6 @@ class StationAdmin(ModelAdmin):  # type: ignore[misc]
         restore_preconfiguration(station_ids=list(queryset.values_list("pk", flat=True)))
         text = _("The pre-configuration begins anew, with stations that are away when they come back.")
         self.message_user(request, text, messages.SUCCESS)
-
-    def has_command_permission(self, request: HttpRequest, object_id: Any = None) -> bool:  # noqa: ARG002
-        """Only administrators send commands."""
-        return getattr(request.user, "role", None) == Role.ADMINISTRATOR
-
-    @action(description=_("Send a command"), url_path="send-command", permissions=["command"])  # type: ignore[untyped-decorator]
-    def send_command(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Send one command by hand."""
-        return send_command_page(self, request, get_object_or_404(Station, pk=object_id))
 
     @action(description=_("Messages"), url_path="messages", permissions=["messages"])  # type: ignore[untyped-decorator]
     def show_messages(self, request: HttpRequest, object_id: str) -> HttpResponse:  # noqa: ARG002

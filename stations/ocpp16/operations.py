@@ -19,7 +19,7 @@ CORE: dict[str, dict[str, Any]] = {
     "ChangeAvailability": {"connectorId": 1, "type": "Inoperative"},
     "ChangeConfiguration": {"key": "MeterValueSampleInterval", "value": "10"},
     "ClearCache": {},
-    "DataTransfer": {"vendorId": "com.example", "messageId": "", "data": ""},
+    "DataTransfer": {"vendorId": "com.example", "messageId": "Hello", "data": "1"},
     "GetConfiguration": {},
     "RemoteStartTransaction": {"connectorId": 1, "idTag": "BADGE"},
     "RemoteStopTransaction": {"transactionId": 1},
@@ -55,9 +55,9 @@ SECURITY: dict[str, dict[str, Any]] = {
     "DeleteCertificate": {
         "certificateHashData": {
             "hashAlgorithm": "SHA256",
-            "issuerNameHash": "",
-            "issuerKeyHash": "",
-            "serialNumber": "",
+            "issuerNameHash": "7e1d2b0c4a",
+            "issuerKeyHash": "91c4f03e5d",
+            "serialNumber": "3039",
         }
     },
     "ExtendedTriggerMessage": {"requestedMessage": "StatusNotification", "connectorId": 1},
@@ -70,18 +70,21 @@ SECURITY: dict[str, dict[str, Any]] = {
             "location": "http://192.168.1.2/firmware.bin",
             "retrieveDateTime": _LATER,
             "signingCertificate": _CERTIFICATE,
-            "signature": "",
+            "signature": "MEQCIG…",
         },
     },
 }
+FEATURE_PROFILES: dict[str, dict[str, dict[str, Any]]] = {
+    "Core": CORE,
+    "LocalAuthListManagement": LOCAL_AUTH_LIST_MANAGEMENT,
+    "FirmwareManagement": FIRMWARE_MANAGEMENT,
+    "Reservation": RESERVATION,
+    "SmartCharging": SMART_CHARGING,
+    "RemoteTrigger": REMOTE_TRIGGER,
+    "Security": SECURITY,
+}
 OPERATIONS: dict[str, dict[str, Any]] = {
-    **CORE,
-    **LOCAL_AUTH_LIST_MANAGEMENT,
-    **FIRMWARE_MANAGEMENT,
-    **RESERVATION,
-    **SMART_CHARGING,
-    **REMOTE_TRIGGER,
-    **SECURITY,
+    action: example for operations in FEATURE_PROFILES.values() for action, example in operations.items()
 }
 CHANGE_LIMITS = frozenset({"ClearChargingProfile", "SetChargingProfile"})
 ACCEPTANCES = frozenset({"Accepted", "AcceptedCanceled", "RebootRequired", "Scheduled", "Unlocked"})

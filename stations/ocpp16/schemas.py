@@ -2,6 +2,7 @@
 
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 import jsonschema_rs
 import orjson
@@ -9,13 +10,28 @@ import orjson
 from stations.ocpp16.frames import OcppError
 
 
+class Unfit(OcppError):
+    """A payload that breaks its schema; `path` names the place in it."""
+
+    def __init__(self, description: str, path: list[str | int]) -> None:
+        super().__init__("PropertyConstraintViolation", description)
+        self.path = path
+
+
 @cache
-def _validator(name: str) -> jsonschema_rs.Validator | None:
+def schema_of(name: str) -> dict[str, Any] | None:
+    """Return a schema; None where OCPP 1.6 has none of that name."""
     path = files("ocpp") / "v16" / "schemas" / f"{name}.json"
     if not path.is_file():
         return None
-    schema = orjson.loads(path.read_bytes().removeprefix(b"\xef\xbb\xbf"))
-    return jsonschema_rs.validator_for(schema)
+    schema: dict[str, Any] = orjson.loads(path.read_bytes().removeprefix(b"\xef\xbb\xbf"))
+    return schema
+
+
+@cache
+def _validator(name: str) -> jsonschema_rs.Validator | None:
+    schema = schema_of(name)
+    return None if schema is None else jsonschema_rs.validator_for(schema)
 
 
 def check(name: str, payload: object) -> None:
@@ -25,4 +41,5 @@ def check(name: str, payload: object) -> None:
         raise OcppError("NotImplemented", f"OCPP 1.6 has no {name}")
     error = next(iter(validator.iter_errors(payload)), None)
     if error is not None:
-        raise OcppError("PropertyConstraintViolation", f"{name}: {error.message}")
+        missing = getattr(error.kind, "property", None)
+        raise Unfit(f"{name}: {error.message}", [*error.instance_path, *([missing] if missing else [])])

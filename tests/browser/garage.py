@@ -1,5 +1,6 @@
 """A garage in the data folder of LLM_DATA_DIR, driven line by line from standard input by the browser tests."""
 
+import json
 import os
 import random
 import sys
@@ -18,7 +19,8 @@ from django.utils import timezone  # noqa: E402
 from accounts.models import AccessSettings, Role, User  # noqa: E402
 from badges.models import Badge, BadgeSettings  # noqa: E402
 from energy.models import Allocation, Installation, Meter, Reading  # noqa: E402
-from stations.models import Circuit, Connector, Station, StationState, Transaction  # noqa: E402
+from stations.commanding import note_sent, settle_command  # noqa: E402
+from stations.models import Circuit, Command, CommandState, Connector, Station, StationState, Transaction  # noqa: E402
 
 # name, rotation, status, drawn on the station's phases, limit, reason with its figures, holder, minutes since, energy
 L1_FULL = ("line_full", {"line": "L1", "shared_by": 3})
@@ -124,6 +126,10 @@ def obey(command: str, words: list[str]) -> None:
             turn(timezone.now(), [0.0] * 3, [18.0] * 3, state="fail_safe")
         case "restricted" | "public":
             AccessSettings.objects.update_or_create(pk=1, defaults={"dashboard_access": command})
+        case "answer":
+            for asked in Command.objects.filter(state=CommandState.QUEUED):
+                note_sent(command_id=asked.pk)
+                settle_command(command_id=asked.pk, state=CommandState.ACCEPTED, answer=json.loads(" ".join(words)))
         case "clear":
             for model in (Transaction, Allocation, Reading, Connector, Station, Badge, Circuit, User):
                 model.objects.all().delete()

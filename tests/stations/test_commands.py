@@ -10,7 +10,6 @@ from channels.db import database_sync_to_async
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from accounts.models import User
 from stations.commanding import (
     check_command,
     note_sent,
@@ -283,6 +282,20 @@ def test_a_command_is_sent_once(queued):
     assert not note_sent(command_id=queued.pk)
 
 
+def test_an_answer_is_kept_without_what_no_database_keeps(queued):
+    note_sent(command_id=queued.pk)
+    settle_command(command_id=queued.pk, state=CommandState.ACCEPTED, answer={"data": "a\0b"})
+    queued.refresh_from_db()
+    assert queued.answer == {"data": "ab"}
+
+
+def test_an_error_is_kept_without_what_no_database_keeps(queued):
+    note_sent(command_id=queued.pk)
+    settle_command(command_id=queued.pk, state=CommandState.REFUSED, error_code="Generic\0Error", error_text="\0")
+    queued.refresh_from_db()
+    assert (queued.error_code, queued.error_text) == ("GenericError", "")
+
+
 def test_an_answer_to_what_was_never_sent_cannot_be_kept(queued):
     with pytest.raises(IntegrityError), transaction.atomic():
         settle_command(command_id=queued.pk, state=CommandState.ACCEPTED, answer={})
@@ -348,11 +361,17 @@ def test_the_table_holds_every_operation_of_a_central_system():
         ("ClearCache", []),
         ("UnlockConnector", {"connectorId": 10**30}),
         ("DataTransfer", {"vendorId": "com.example", "data": "\ud800"}),
+        ("DataTransfer", {"vendorId": "com.example", "data": "a\0b"}),
+        ("DataTransfer", {"vendorId": "com.example", "data": "\\\0"}),
     ],
 )
 def test_what_cannot_be_written_is_unfit(action, payload):
     with pytest.raises(CommandUnfit):
         check_command(action, payload)
+
+
+def test_a_backslash_before_digits_is_no_nul_character():
+    check_command("DataTransfer", {"vendorId": "com.example", "data": "C:\\u0000"})
 
 
 @pytest.mark.parametrize("status", ["Accepted", "Scheduled", "Unlocked", "RebootRequired", "AcceptedCanceled"])
@@ -384,73 +403,3 @@ def test_an_answer_without_a_status_means_yes():
 )
 def test_secrets_are_blanked(kept, given):
     assert without_secrets(given) == kept
-
-
-# --- by hand, in the admin
-
-
-@pytest.fixture
-def administrator(client):
-    client.force_login(User.objects.create(username="admin", role="administrator", is_staff=True, is_superuser=True))
-    return client
-
-
-@pytest.fixture
-def station():
-    return Station.objects.create(identity="CP1", name="Place 1")
-
-
-def page_of(station):
-    return f"/admin/stations/station/{station.pk}/send-command/"
-
-
-def test_an_administrator_sends_a_command_and_sees_its_outcome(administrator, station):
-    answer = administrator.post(page_of(station), {"action": "Reset", "payload": '{"type": "Soft"}'}, follow=True)
-    page = answer.content.decode()
-    assert "Reset · Not connected" in page
-    assert "CP1 is not connected" in page
-    assert "Refresh" not in answer.headers
-    assert Command.objects.get().requested_by.username == "admin"
-
-
-def test_while_the_outcome_is_open_the_page_looks_again(administrator, station, queued_for):
-    queued = queued_for(station)
-    answer = administrator.get(f"{page_of(station)}?command={queued.pk}")
-    assert answer.headers["Refresh"] == "2"
-    assert "Waiting for the station" in answer.content.decode()
-    note_sent(command_id=queued.pk)
-    settle_command(command_id=queued.pk, state=CommandState.ACCEPTED, answer={"listVersion": 7})
-    answer = administrator.get(f"{page_of(station)}?command={queued.pk}")
-    assert "Refresh" not in answer.headers
-    assert "&quot;listVersion&quot;: 7" in answer.content.decode()
-
-
-@pytest.fixture
-def queued_for():
-    def queue(station):
-        Station.objects.filter(pk=station.pk).update(socket_id="elsewhere/1")
-        return request_command(station=station, action="GetLocalListVersion", payload={}, user=None)
-
-    return queue
-
-
-@pytest.mark.parametrize("payload", ['{"type": "Gently"}', "[1]", "no JSON"])
-def test_a_payload_that_does_not_fit_is_refused_on_the_page(administrator, station, payload):
-    answer = administrator.post(page_of(station), {"action": "Reset", "payload": payload})
-    assert answer.status_code == 200
-    assert "errors" in answer.content.decode()
-    assert not Command.objects.exists()
-
-
-def test_the_station_page_shows_its_last_commands_and_the_way_to_send_one(administrator, station):
-    request_command(station=station, action="GetLocalListVersion", payload={}, user=None)
-    page = administrator.get(f"/admin/stations/station/{station.pk}/change/").content.decode()
-    assert "GetLocalListVersion" in page
-    assert page_of(station) in page
-
-
-def test_only_an_administrator_reaches_the_page(client, station):
-    client.force_login(User.objects.create(username="advanced", role="advanced", is_staff=True))
-    assert client.get(page_of(station)).status_code == 403
-    assert client.post(page_of(station), {"action": "ClearCache", "payload": "{}"}).status_code == 403
-    assert not Command.objects.exists()
