@@ -2,9 +2,11 @@
 
 import os
 from datetime import datetime
+from typing import Any
 
 from celery import Celery
 from celery.schedules import schedstate, schedule
+from celery.signals import task_prerun
 from kombu import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "llm_site.settings")
@@ -34,8 +36,22 @@ app.conf.update(
         # A tick that waited out a stall is worthless: it expires before the next.
         "balance": {"task": "energy.tasks.balance", "schedule": Each(1.0), "options": {"expires": 0.9}},
         "thin-readings": {"task": "energy.tasks.thin_readings", "schedule": 600.0},
+        # Whatever changed who may charge, also midnight, is seen within one of these.
+        "check-local-lists": {
+            "task": "stations.tasks.check_local_lists",
+            "schedule": Each(5.0),
+            "options": {"expires": 4.0},
+        },
         "tidy-commands": {"task": "stations.tasks.tidy_commands", "schedule": 600.0},
         "forget-old-frames": {"task": "stations.tasks.forget_old_frames", "schedule": 3600.0},
     },
 )
 app.autodiscover_tasks()
+
+
+@task_prerun.connect
+def use_installation_time_zone(**_signal: Any) -> None:
+    """Let days begin and end in tasks where they do in the garage."""
+    from llm_site.clock import activate_installation_time_zone
+
+    activate_installation_time_zone()

@@ -191,19 +191,19 @@ def _clear_cache(_station: Station, _payload: Payload) -> Payload:
 
 def _send_local_list(station: Station, payload: Payload) -> Payload:
     """Take the list of known badges, whole or as changes (§5.15)."""
-    if payload["updateType"] == "Full":
-        station.local_list = {}
-    for entry in payload.get("localAuthorizationList", ()):
-        if "idTagInfo" in entry:
-            station.local_list[entry["idTag"]] = entry["idTagInfo"]["status"]
-        else:
-            station.local_list.pop(entry["idTag"], None)
-    station.local_list_version = payload["listVersion"]
-    return {"status": "Accepted"}
+    if not station.configuration.flag("LocalAuthListEnabled"):
+        return {"status": "NotSupported"}
+    status = station.local_list.update(
+        payload,
+        most=station.configuration.number("LocalAuthListMaxLength"),
+        most_at_once=station.configuration.number("SendLocalListMaxLength"),
+    )
+    return {"status": status}
 
 
 def _get_local_list_version(station: Station, _payload: Payload) -> Payload:
-    return {"listVersion": station.local_list_version}
+    is_enabled = station.configuration.flag("LocalAuthListEnabled")
+    return {"listVersion": station.local_list.reported_version() if is_enabled else -1}
 
 
 def _data_transfer(station: Station, payload: Payload) -> Payload:

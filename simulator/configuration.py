@@ -61,6 +61,10 @@ class Configuration:
         """Read a key that holds a time, in s; 0 means never."""
         return float(self._keys[name].value)
 
+    def number(self, name: str) -> int:
+        """Read a key that holds a number."""
+        return int(self._keys[name].value)
+
     def flag(self, name: str) -> bool:
         """Read a key that holds a boolean."""
         return self._keys[name].value == "true"

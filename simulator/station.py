@@ -13,6 +13,7 @@ from .car import Car
 from .configuration import station_configuration
 from .connector import Connector, Transaction
 from .link import CallError, Link, LinkLostError, Payload, SimulatorError
+from .local_list import LocalList
 from .model import Event, Fault, Model
 from .outbox import Message, Outbox
 from .profiles import Profile, ProfileStore
@@ -55,8 +56,7 @@ class Station:
         self.clock = clock
         self.fault: Fault = "none"
         self.profiles = ProfileStore()
-        self.local_list: dict[str, str] = {}
-        self.local_list_version = 0
+        self.local_list = LocalList()
         self.connectors = {
             number: Connector(number, lines=lines, maximum_a=maximum_a, step_a=model.step_a)
             for number in range(1, connectors + 1)
@@ -177,7 +177,10 @@ class Station:
             self._spawn(begin())
 
     async def _is_authorized(self, id_tag: str) -> bool:
-        known = self.local_list.get(id_tag) == "Accepted"
+        listed = (
+            self.local_list.status(id_tag, self.clock()) if self.configuration.flag("LocalAuthListEnabled") else None
+        )
+        known = listed == "Accepted"
         if not self.model.authorizes or (known and self.configuration.flag("LocalPreAuthorize")):
             return True
         if self.is_online:
@@ -188,7 +191,7 @@ class Station:
                 return False
             except (LinkLostError, TimeoutError):
                 log.info("%s: nobody to ask about badge %s", self.identity, id_tag)
-        allows_unknown = self.configuration.flag("AllowOfflineTxForUnknownId") and id_tag not in self.local_list
+        allows_unknown = self.configuration.flag("AllowOfflineTxForUnknownId") and listed is None
         return allows_unknown or (known and self.configuration.flag("LocalAuthorizeOffline"))
 
     # Transactions

@@ -16,7 +16,8 @@ from accounts.access import ADMINISTRATOR, ADVANCED
 from accounts.models import User
 from stations.commanding import perform_command
 from stations.errors import CommandUnfit
-from stations.models import Command, CommandState, Connector, Station, Transaction
+from stations.local_lists import progress_of
+from stations.models import Command, CommandState, Connector, LocalList, Station, Transaction
 from stations.ocpp16.operations import OPERATIONS
 
 router = Router()
@@ -69,6 +70,33 @@ class ConnectorOut(Schema):
         return connector.station.identity
 
 
+class LocalListOut(Schema):
+    """The badges that a station knows by itself; `badges` and `since` null: not known."""
+
+    is_supported: bool
+    version: int
+    badges: int | None
+    since: datetime | None
+    left_out: int
+    is_current: bool
+    error: str
+
+    @staticmethod
+    def resolve_badges(kept: LocalList) -> int | None:
+        """Count those it holds."""
+        return kept.held.size if kept.held else None
+
+    @staticmethod
+    def resolve_since(kept: LocalList) -> datetime | None:
+        """Give when it came to hold them."""
+        return kept.held_at if kept.held else None
+
+    @staticmethod
+    def resolve_is_current(kept: LocalList) -> bool:
+        """Say whether it holds the list it is to hold."""
+        return not progress_of(kept).is_behind
+
+
 class StationOut(Schema):
     """A station with its connectors."""
 
@@ -90,12 +118,18 @@ class StationOut(Schema):
     firmware_version: str
     mac_address: str
     ip_address: str | None
+    local_list: LocalListOut | None
     connectors: list[ConnectorOut]
 
     @staticmethod
     def resolve_circuit(station: Station) -> str | None:
         """Name the circuit."""
         return station.circuit.name if station.circuit else None
+
+    @staticmethod
+    def resolve_local_list(station: Station) -> LocalList | None:
+        """Give how far its local list is; null where it keeps none."""
+        return getattr(getattr(station, "preconfiguration", None), "local_list", None)
 
 
 class TransactionOut(Schema):
@@ -197,7 +231,9 @@ def _not_found(identity: str) -> Http404:
 
 
 def _stations() -> QuerySet[Station]:
-    return Station.objects.select_related("circuit").prefetch_related("connectors__station")
+    kept = "preconfiguration__local_list__held"
+    found = Station.objects.select_related("circuit", kept).prefetch_related("connectors__station")
+    return found.defer(f"{kept}__entries", "preconfiguration__reported", "preconfiguration__tried")
 
 
 @router.get("/stations", response=list[StationOut], tags=["stations"])

@@ -14,10 +14,12 @@ from django.utils import timezone
 
 from accounts.models import User
 from stations.errors import CommandUnfit
+from stations.local_lists import forget_local_lists
 from stations.models import Command, CommandState, Station
 from stations.ocpp16 import schemas
 from stations.ocpp16.blanking import without_secrets
 from stations.ocpp16.frames import OcppError
+from stations.ocpp16.local_list import SEND
 from stations.ocpp16.normalise import keepable, text
 from stations.ocpp16.operations import CHANGE_LIMITS, OPERATIONS
 from stations.ocpp16.sockets import OUTCOMES, publish
@@ -116,9 +118,12 @@ def settle_command(
         error_code=text(error_code, 50),
         error_text=text(error_text, 300),
     )
-    command = Command.objects.filter(pk=command_id, action__in=CHANGE_LIMITS).first()
+    command = Command.objects.filter(pk=command_id, action__in=CHANGE_LIMITS | {SEND}).first()
     if settled and command is not None and command.sent_at is not None:
-        forget_limits(station_id=command.station_id)
+        if command.action == SEND:
+            forget_local_lists(station_ids=[command.station_id])
+        else:
+            forget_limits(station_id=command.station_id)
     return bool(settled)
 
 

@@ -14,6 +14,7 @@ from stations.models import (
     CommandState,
     Connector,
     ConnectorStatus,
+    LocalList,
     Preconfiguration,
     Station,
     StationState,
@@ -94,6 +95,7 @@ def boot_station(*, station_id: int, boot: Boot) -> str:
         station.state = StationState.NOT_USABLE if room_for_stations() == 0 else StationState.CONFIGURED
     station.save()
     Preconfiguration.objects.filter(station=station).update(needs_reboot=False)
+    LocalList.objects.filter(preconfiguration__station=station).update(is_checked=False)
     forget_limits(station_id=station_id)
     return station.state
 

@@ -1,8 +1,8 @@
-"""Celery tasks: the upkeep of commands and of the message log."""
+"""Celery tasks: the upkeep of commands, of the message log, and of the lists of badges in the stations."""
 
 from celery import shared_task
 
-from stations import commanding, message_log
+from stations import commanding, local_lists, message_log
 
 
 @shared_task(name="stations.tasks.tidy_commands", ignore_result=True)
@@ -15,3 +15,9 @@ def tidy_commands() -> None:
 def forget_old_frames() -> None:
     """Delete what the message log holds of more than a week ago."""
     message_log.forget_old_frames()
+
+
+@shared_task(name="stations.tasks.check_local_lists", ignore_result=True)
+def check_local_lists() -> None:
+    """Have the stations told whose list of badges is no longer right."""
+    local_lists.check_local_lists()

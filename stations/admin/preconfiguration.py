@@ -4,11 +4,14 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
-from django.utils.translation import gettext
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import StackedInline
 
-from stations.models import Preconfiguration
+from stations.local_lists import progress_of
+from stations.models import LocalList, Preconfiguration
 from stations.ocpp16.configuration import WRITTEN
 from stations.ocpp16.ladder import Climb, restore, standing_climb
 from stations.ocpp16.ladder import Role as ProfileRole
@@ -29,6 +32,8 @@ class PreconfigurationInline(StackedInline):  # type: ignore[misc]
         "settings_written",
         "settings_refused",
         "needs_reboot",
+        "badges_known",
+        "badges_trouble",
     ]
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 (Django's interface)
@@ -77,6 +82,50 @@ class PreconfigurationInline(StackedInline):  # type: ignore[misc]
         """List what the station did not take, with its answer."""
         refused = (t for t in tried_on(kept) if t.outcome not in WRITTEN)
         return "; ".join(f"{t.key} = {t.value}: {t.outcome or '?'}" for t in refused) or "–"
+
+    @admin.display(description=_("badges it knows by itself"))
+    def badges_known(self, kept: Preconfiguration) -> str:
+        """Say what the station's local list holds."""
+        row = _local_list(kept)
+        if not capabilities_of(kept.station, kept).has_local_list or (row and not row.is_supported):
+            return gettext("None: it keeps no list.")
+        if row is None or row.held is None or row.held_at is None:
+            return gettext("Not known yet.")
+        return gettext("Badges on it: %(count)d; version %(version)d, since %(since)s") % {
+            "count": row.held.size,
+            "version": row.version,
+            "since": date_format(timezone.localtime(row.held_at), "DATETIME_FORMAT"),
+        }
+
+    @admin.display(description=_("what its list lacks"))
+    def badges_trouble(self, kept: Preconfiguration) -> str:
+        """Say what the list lacks and what the station refused."""
+        row = _local_list(kept)
+        return "; ".join(_lacks(row)) if row is not None else "–"
+
+
+def _local_list(kept: Preconfiguration) -> LocalList | None:
+    """Return how far the station's list is, without the badges on it."""
+    rows = LocalList.objects.select_related("held").defer("held__entries")
+    return rows.filter(preconfiguration=kept).first()
+
+
+def _lacks(row: LocalList) -> list[str]:
+    """List what is wrong with a local list."""
+    progress = progress_of(row)
+    lacks = []
+    if row.left_out:
+        lacks.append(
+            ngettext("%(count)d badge does not fit", "%(count)d badges do not fit", row.left_out)
+            % {"count": row.left_out}
+        )
+    if row.error:
+        lacks.append(row.error)
+    if progress.is_silent:
+        lacks.append(gettext("it does not answer; “Send the list of badges anew” tries again"))
+    elif progress.is_behind and row.is_supported:
+        lacks.append(gettext("not up to date"))
+    return lacks or ["–"]
 
 
 def _climb(kept: Preconfiguration, role: ProfileRole) -> Climb:

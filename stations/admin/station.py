@@ -17,6 +17,7 @@ from stations.admin.commands import CommandInline
 from stations.admin.fleet_commands import FleetCommandTools
 from stations.admin.preconfiguration import PreconfigurationInline
 from stations.errors import EditionFull
+from stations.local_lists import forget_local_lists
 from stations.message_log import as_json_lines
 from stations.models import Circuit, Connector, Station
 from stations.preconfiguration import restore_preconfiguration
@@ -52,7 +53,7 @@ class StationAdmin(FleetCommandTools):
     search_fields = ["identity", "name"]
     filter_horizontal = ["badges"]
     inlines = [ConnectorInline, PreconfigurationInline, CommandInline]
-    actions = ["approve", "restore", "send_to_chosen"]
+    actions = ["approve", "restore", "send_list", "send_to_chosen"]
     actions_detail = [*FleetCommandTools.actions_detail, "show_messages", "download_messages"]
     readonly_fields = [
         "ip_address",
@@ -81,6 +82,13 @@ class StationAdmin(FleetCommandTools):
         """Forget what was learned of the chosen stations, and learn it anew."""
         restore_preconfiguration(station_ids=list(queryset.values_list("pk", flat=True)))
         text = _("The pre-configuration begins anew, with stations that are away when they come back.")
+        self.message_user(request, text, messages.SUCCESS)
+
+    @admin.action(description=_("Send the list of badges anew"))
+    def send_list(self, request: HttpRequest, queryset: QuerySet[Station]) -> None:
+        """Have the chosen stations sent their whole list of badges."""
+        forget_local_lists(station_ids=list(queryset.values_list("pk", flat=True)))
+        text = _("The lists of badges are sent anew, to stations that are away when they come back.")
         self.message_user(request, text, messages.SUCCESS)
 
     @action(description=_("Messages"), url_path="messages", permissions=["messages"])  # type: ignore[untyped-decorator]

@@ -13,6 +13,7 @@ from stations.models.installation import (
     Station,
     StationState,
 )
+from stations.models.local_list import BadgeList, LocalList
 from stations.models.message_log import FRAMES_KEPT, Frame
 from stations.models.preconfiguration import Preconfiguration
 
@@ -20,6 +21,7 @@ __all__ = [
     "FRAMES_KEPT",
     "MINIMUM_A",
     "UNMEASURED_A",
+    "BadgeList",
     "Circuit",
     "Command",
     "CommandState",
@@ -27,6 +29,7 @@ __all__ = [
     "ConnectorStatus",
     "CpoServer",
     "Frame",
+    "LocalList",
     "MeterValue",
     "PhaseRotation",
     "Preconfiguration",

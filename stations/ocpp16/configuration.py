@@ -12,6 +12,8 @@ from stations.ocpp16.normalise import text
 
 SAMPLE_INTERVAL, SAMPLED_DATA = "MeterValueSampleInterval", "MeterValuesSampledData"
 PING_INTERVAL = "WebSocketPingInterval"
+LIST_ENABLED, AUTHORIZES_OFFLINE = "LocalAuthListEnabled", "LocalAuthorizeOffline"
+LIST_LENGTH, LIST_PIECE = "LocalAuthListMaxLength", "SendLocalListMaxLength"
 MOST_KEYS, SAMPLED_DATA_LENGTH = "GetConfigurationMaxKeys", "MeterValuesSampledDataMaxLength"
 NEEDED = (
     MOST_KEYS,
@@ -26,6 +28,10 @@ NEEDED = (
     SAMPLED_DATA,
     SAMPLED_DATA_LENGTH,
     PING_INTERVAL,
+    LIST_ENABLED,
+    LIST_LENGTH,
+    LIST_PIECE,
+    AUTHORIZES_OFFLINE,
 )
 MOST_KEYS_UNSAID = 10
 
@@ -65,11 +71,16 @@ class Change(NamedTuple):
     value: str
 
 
+Choice = Callable[[Mapping[str, Reported], Sequence[Tried], str], str | None]
+"""What is known, what was tried of this key, the vendor → the value to write, None: none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a station can, as far as it said; the defaults are those of one that said nothing.
 
     `rotation` is what it proposes (`L1L2L3`, …), empty where it does not know. `has_smart_charging` None: not said.
+    `list_length`, `list_piece`: badges in its local list, and in one message; None: not said.
     """
 
     connectors: int = 1
@@ -80,6 +91,9 @@ class Capabilities:
     has_smart_charging: bool | None = None
     switches_phases: bool = False
     rotation: str = ""
+    has_local_list: bool = False
+    list_length: int | None = None
+    list_piece: int | None = None
 
 
 def read_answer(answer: Mapping[str, Any]) -> dict[str, Reported]:
@@ -130,7 +144,14 @@ def capabilities(reported: Mapping[str, Reported]) -> Capabilities:
         has_smart_charging=any(_plain(word) == "smartcharging" for word in features) if features else None,
         switches_phases=_text(reported, "ConnectorSwitch3to1PhaseSupported").casefold() == "true",
         rotation=_rotation(_words(reported, "ConnectorPhaseRotation")),
+        has_local_list=_has_local_list(reported),
+        list_length=_number(reported, LIST_LENGTH),
+        list_piece=_number(reported, LIST_PIECE),
     )
+
+
+def _has_local_list(reported: Mapping[str, Reported]) -> bool:
+    return any(_plain(word) == "localauthlistmanagement" for word in _words(reported, "SupportedFeatureProfiles"))
 
 
 def _units(reported: Mapping[str, Reported]) -> tuple[str, ...]:
@@ -220,10 +241,23 @@ def _ping_interval(reported: Mapping[str, Reported], own: Sequence[Tried], vendo
     return None if 0 < now_s <= PING_INTERVAL_S else str(PING_INTERVAL_S)
 
 
-CHOICES: dict[str, Callable[[Mapping[str, Reported], Sequence[Tried], str], str | None]] = {
+def _on_for_the_list(name: str) -> Choice:
+    """Choose that what makes a local list count is switched on, where the station has both."""
+
+    def choose(reported: Mapping[str, Reported], own: Sequence[Tried], vendor: str) -> str | None:  # noqa: ARG001
+        if own or name not in reported or not _has_local_list(reported):
+            return None
+        return None if _text(reported, name).casefold() == "true" else "true"
+
+    return choose
+
+
+CHOICES: dict[str, Choice] = {
     SAMPLE_INTERVAL: _sample_interval,
     SAMPLED_DATA: _sampled_data,
     PING_INTERVAL: _ping_interval,
+    LIST_ENABLED: _on_for_the_list(LIST_ENABLED),
+    AUTHORIZES_OFFLINE: _on_for_the_list(AUTHORIZES_OFFLINE),
 }
 
 

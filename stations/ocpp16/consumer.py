@@ -22,6 +22,7 @@ from stations.ocpp16.charge_point import answer
 from stations.ocpp16.command_queue import CommandQueue
 from stations.ocpp16.commands import Limits
 from stations.ocpp16.database import in_database
+from stations.ocpp16.list_sending import bring_up_to_date
 from stations.ocpp16.onboarding import QUIET_S, onboard
 from stations.services import admit_station, release_socket
 
@@ -76,6 +77,7 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self._stop_asked_at: dict[int, float] = {}
         self._is_open = False
         self._onboarding: asyncio.Task[None] | None = None
+        self._local_list: asyncio.Task[None] | None = None
         try:
             identity = self._identity()
             subprotocol = self._subprotocol(identity)
@@ -236,6 +238,12 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             self._onboarding.cancel()
         self.limits.forget()
         self._onboarding = self._start(onboard(self.station.pk, self.call, delay_s, self.limits.forget))
+
+    def start_local_list(self) -> None:
+        """Bring the station's list of badges up to date, unless that is under way or the station is being set up."""
+        is_busy = any(task is not None and not task.done() for task in (self._onboarding, self._local_list))
+        if not is_busy:
+            self._local_list = self._start(bring_up_to_date(self.station.pk, self.call))
 
     def start_stop(self, transaction_id: int) -> None:
         """Ask the station to end a transaction; repeated wishes within a minute are one."""

@@ -90,6 +90,10 @@ def deliver(message: dict[str, Any]) -> None:
         for station_id in message["station_ids"]:
             if station_id in _sockets:
                 _sockets[station_id].start_onboarding(0)
+    elif message["type"] == "stations.local_list":
+        for station_id in message["station_ids"]:
+            if station_id in _sockets:
+                _sockets[station_id].start_local_list()
     elif message["type"] == "stations.taken":
         socket = _sockets.get(message["station_id"])
         if socket is not None and socket.socket_id != message["socket_id"]:

@@ -14,7 +14,7 @@ from accounts.models import User
 from accounts.services import renew_token
 from badges.models import Badge
 from energy.models import Allocation, Installation, Meter, Reading
-from stations.models import Circuit, Connector, Station, Transaction
+from stations.models import BadgeList, Circuit, Connector, LocalList, Preconfiguration, Station, Transaction
 from stations.ocpp16.operations import OPERATIONS
 
 pytestmark = pytest.mark.django_db
@@ -202,13 +202,33 @@ def test_a_station_is_told_with_its_connectors():
     assert [(connector["number"], connector["current_l1_a"]) for connector in station["connectors"]] == [(1, 9.5)]
 
 
+def keep_list(station, **values):
+    """Let a station hold a list of one badge."""
+    BadgeList.objects.get_or_create(digest="one", defaults={"entries": [["CAFE01", "Accepted", ""]], "size": 1})
+    kept = Preconfiguration.objects.create(station=station)
+    return LocalList.objects.create(preconfiguration=kept, wanted_id="one", version=7, **values)
+
+
+def test_a_station_is_told_with_its_list_of_badges():
+    api = Api("standard")
+    assert api.get("stations/CP1").json()["local_list"] is None
+    kept = keep_list(Station.objects.get(identity="CP1"), left_out=2, held_at=NOON)
+    told = {"is_supported": True, "version": 7, "left_out": 2, "error": ""}
+    unknown = {"badges": None, "since": None, "is_current": False}
+    assert api.get("stations/CP1").json()["local_list"] == told | unknown
+    LocalList.objects.filter(pk=kept.pk).update(held="one", is_checked=True)
+    current = {"badges": 1, "since": "2026-01-05T12:00:00Z", "is_current": True}
+    assert api.get("stations/CP1").json()["local_list"] == told | current
+
+
 def test_more_stations_cost_no_more_queries(django_assert_num_queries):
     api = Api("standard")
     api.get("installation")  # a first request also makes the rows there is one of
     with CaptureQueriesContext(connection) as few:
         assert [station["identity"] for station in api.get("stations").json()] == ["CP1", "CP2"]
     for number in range(3, 9):
-        Connector.objects.create(station=Station.objects.create(identity=f"CP{number}"), number=1)
+        connector = Connector.objects.create(station=Station.objects.create(identity=f"CP{number}"), number=1)
+        keep_list(connector.station, held_id="one")
     with django_assert_num_queries(len(few)):
         assert len(api.get("stations").json()) == 8
 

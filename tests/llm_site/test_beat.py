@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import time_machine
 
-from llm_site.celery import Each
+from llm_site.celery import Each, app
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -21,3 +21,8 @@ def test_it_is_due_each_second():
 
 def test_it_is_due_at_once_when_the_clock_was_set_back():
     assert due_at(NOON - timedelta(hours=1)).is_due
+
+
+def test_what_is_due_exists():
+    app.loader.import_default_modules()
+    assert {entry["task"] for entry in app.conf.beat_schedule.values()} <= set(app.tasks)

@@ -127,6 +127,27 @@ def test_the_ping_interval_is_set_only_where_there_is_one():
     assert write(keys, lambda *_: "Rejected") == [("WebSocketPingInterval", "30", "Rejected")]
 
 
+LISTING = {"SupportedFeatureProfiles": "Core,LocalAuthListManagement"}
+
+
+def test_the_list_of_badges_and_its_use_offline_are_switched_on_where_a_station_keeps_one():
+    keys = RIGHT | {"LocalAuthListEnabled": "false", "LocalAuthorizeOffline": "False"}
+    switched = [("LocalAuthListEnabled", "true", "Rejected"), ("LocalAuthorizeOffline", "true", "Rejected")]
+    assert write(reported(**keys | LISTING), lambda *_: "Rejected") == switched
+    assert write(reported(**keys), lambda *_: "Rejected") == []
+
+
+def test_what_is_on_or_unknown_to_the_station_is_not_switched():
+    assert next_change(reported(**RIGHT, **LISTING), [], "") is None
+    keys = RIGHT | LISTING | {"LocalAuthListEnabled": "True", "LocalAuthorizeOffline": "true"}
+    assert next_change(reported(**keys), [], "") is None
+
+
+def test_the_length_of_a_list_and_of_its_pieces_is_learned():
+    can = capabilities(reported(**LISTING, LocalAuthListMaxLength="500", SendLocalListMaxLength="many"))
+    assert (can.has_local_list, can.list_length, can.list_piece) == (True, 500, None)
+
+
 @pytest.mark.parametrize("outcome", ["", "no answer"])
 def test_what_a_station_restarted_on_is_not_written_again(outcome):
     """ABB Terra AC: the outcome of the write never came."""

@@ -115,7 +115,7 @@ async def test_a_station_that_refuses_the_question_for_everything_is_asked_in_pi
         await wire.boot()
         await until(has_tried(1))
         pieces = [payload.get("key", []) for payload, _ in wire.asked("GetConfiguration")]
-    assert [len(piece) for piece in pieces] == [0, 1, 5, 5, 1]
+    assert [len(piece) for piece in pieces] == [0, 1, 5, 5, 5]
     assert (await in_database(kept)).reported["NumberOfConnectors"] == ["1", True]
 
 

@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from stations import preconfiguration
-from stations.models import Connector, Preconfiguration, Station
+from stations.models import BadgeList, Connector, LocalList, Preconfiguration, Station
 
 pytestmark = pytest.mark.django_db
 
@@ -76,3 +76,44 @@ def test_restoring_forgets_and_tells_the_process_that_holds_the_socket(
     assert answer.status_code == 302
     assert not Preconfiguration.objects.exists()
     assert {"type": "stations.onboard", "station_ids": [chosen.pk]} in published
+
+
+def with_list(**values):
+    shown = station(reported={"SupportedFeatureProfiles": ["LocalAuthListManagement", True]})
+    BadgeList.objects.create(digest="three", entries=[], size=3)
+    LocalList.objects.create(preconfiguration=shown.preconfiguration, wanted_id="three", version=7, **values)
+    return shown
+
+
+def test_the_list_of_badges_is_shown_with_what_it_lacks(admin):
+    shown = page(admin, with_list(held_id="three", held_at=timezone.now(), left_out=2, is_checked=True))
+    assert "Badges on it: 3; version 7, since" in shown
+    assert "2 badges do not fit" in shown
+
+
+def test_a_refused_list_and_a_silent_station_are_shown(admin):
+    shown = page(admin, with_list(error="Full: Failed", unanswered=3))
+    assert "Not known yet." in shown
+    assert "Full: Failed; it does not answer" in shown
+
+
+def test_a_list_under_way_is_not_up_to_date(admin):
+    assert "not up to date" in page(admin, with_list(target_id="three"))
+
+
+def test_a_station_that_keeps_no_list_says_so(admin):
+    assert "None: it keeps no list." in page(admin, station())
+
+
+def test_a_station_that_refused_the_message_keeps_no_list(admin):
+    shown = page(admin, with_list(is_supported=False, error="SendLocalList: NotSupported"))
+    assert "None: it keeps no list." in shown
+    assert "SendLocalList: NotSupported" in shown
+
+
+def test_the_list_can_be_sent_anew(admin):
+    chosen = with_list(held_id="three", is_checked=True, refusals=2, error="Full: Failed", unanswered=3)
+    admin.post(reverse("admin:stations_station_changelist"), {"action": "send_list", "_selected_action": [chosen.pk]})
+    kept = LocalList.objects.get()
+    assert (kept.held, kept.is_checked, kept.refusals, kept.error, kept.unanswered) == (None, False, 0, "", 0)
+    assert kept.version == 7
