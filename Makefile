@@ -4,7 +4,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 export LLM_PORT ?= 8000
 
-.PHONY: run demo test test-tools lint unit postgres e2e certification browser bench-allocate bench-ocpp bench-react format clean
+.PHONY: run demo test test-tools lint unit postgres e2e certification browser bench-allocate bench-ocpp bench-react bench-fuzz format clean
 
 run: $(VENV)/.installed
 	@exec $(PY) -m llm_site.up
@@ -58,6 +58,9 @@ bench-ocpp: $(VENV)/.installed-dev
 
 bench-react: $(VENV)/.installed-dev
 	$(PY) -m bench.react
+
+bench-fuzz: $(VENV)/.installed-dev
+	$(PY) -m bench.fuzz
 
 format: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff check --fix .

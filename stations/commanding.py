@@ -28,6 +28,7 @@ from stations.services import forget_limits
 logger = logging.getLogger(__name__)
 
 OVERDUE_AFTER, KEPT_FOR = timedelta(minutes=10), timedelta(days=366)
+LONGEST_ANSWER = 256 * 1024  # a configuration of thousands of keys
 WITHDRAWN = "withdrawn before it was sent"
 
 
@@ -113,7 +114,7 @@ def settle_command(
     """Keep the outcome of a command; False if it has one already, which then stays."""
     settled = Command.objects.filter(pk=command_id, state__in=Command.OPEN).update(
         state=state,
-        answer=without_secrets(keepable(answer)),
+        answer=None if answer is None else without_secrets(keepable(answer, LONGEST_ANSWER)),
         answered_at=timezone.now() if state in Command.ANSWERED else None,
         error_code=text(error_code, 50),
         error_text=text(error_text, 300),

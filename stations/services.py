@@ -20,6 +20,7 @@ from stations.models import (
     StationState,
     Transaction,
 )
+from stations.ocpp16.configuration import MOST_CONNECTORS
 from stations.ocpp16.normalise import Boot, Status
 from stations.signals import decide_again
 
@@ -124,16 +125,28 @@ def approve_stations(*, station_ids: list[int]) -> int:
 
 
 def connector_of(station_id: int, number: int) -> Connector:
-    """Find a connector, creating it when the station first names it."""
-    return Connector.objects.get_or_create(station_id=station_id, number=max(1, number))[0]
+    """Find a connector, creating it when the station first names it.
+
+    A station has 20 at most: what it says of further ones is kept at its first, and makes none.
+    """
+    number = max(1, number)
+    own = Connector.objects.filter(station_id=station_id)
+    found = own.filter(number=number).first()
+    if found is not None:
+        return found
+    if own.count() >= MOST_CONNECTORS:
+        return own.order_by("number")[0]
+    return own.get_or_create(station_id=station_id, number=number)[0]
 
 
 @transaction.atomic
 def record_status(*, station_id: int, status: Status) -> None:
-    """Keep a connector's state; a report on connector 0 speaks of the station and changes no connector."""
+    """Keep a connector's state; one on connector 0, or on more than a station can have, changes no connector."""
     if status.connector == 0:
         return
     connector = connector_of(station_id, status.connector)
+    if connector.number != status.connector:
+        return
     if connector.status_at is not None and status.at < connector.status_at:
         return
     known = status.status in ConnectorStatus.values

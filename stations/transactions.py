@@ -8,9 +8,10 @@ from django.db.models import Max
 from django.utils import timezone
 
 from stations.metering import keep_samples
-from stations.models import Connector, StrayMessage, Transaction
+from stations.models import Connector, Transaction
 from stations.ocpp16.normalise import CLOCK_FLAG, METER_FLAG, Start, Stop
 from stations.services import ask_to_decide, authorise, connector_of, note_idle
+from stations.strays import keep_stray
 
 LOST, MATCHED_FLAG = "Lost", "matched"
 ACCEPTED = "Accepted"
@@ -70,7 +71,7 @@ def stop_transaction(*, station_id: int, stop: Stop, raw: dict[str, Any]) -> str
     """
     found = _meant_by(station_id, stop)
     if found is None:
-        _keep_stray(station_id, "StopTransaction", raw, f"no transaction {stop.transaction_id} at this station")
+        keep_stray(station_id, "StopTransaction", raw, f"no transaction {stop.transaction_id} at this station")
     else:
         if stop.transaction_id != found.pk:
             found.flags = [*found.flags, MATCHED_FLAG]
@@ -80,7 +81,7 @@ def stop_transaction(*, station_id: int, stop: Stop, raw: dict[str, Any]) -> str
             _close(found, at=stop.at, meter_wh=stop.meter_wh, reason=stop.reason)
             keep_samples((found.connector_id, found.pk, sample) for sample in stop.samples)
         elif raw != found.raw_stop:
-            _keep_stray(station_id, "StopTransaction", raw, f"transaction {found.pk} had ended already")
+            keep_stray(station_id, "StopTransaction", raw, f"transaction {found.pk} had ended already")
     ask_to_decide()
     return authorise(station_id=station_id, id_tag=stop.id_tag)[0] if stop.id_tag else None
 
@@ -113,10 +114,3 @@ def _close(ended: Transaction, *, at: datetime, meter_wh: int | None, reason: st
     ended.save()
     if not Transaction.objects.filter(connector=ended.connector, stopped_at=None).exists():
         note_idle(ended.connector)
-
-
-def _keep_stray(station_id: int, action: str, raw: dict[str, Any], reason: str) -> None:
-    """Keep a message that belongs nowhere, once."""
-    kept = StrayMessage.objects.filter(station_id=station_id, action=action, reason=reason[:200])
-    if not any(message.payload == raw for message in kept):
-        StrayMessage.objects.create(station_id=station_id, action=action, payload=raw, reason=reason[:200])

@@ -3,7 +3,6 @@
 A handler takes the socket and the payload as it came, and returns the reply's payload.
 """
 
-import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -21,8 +20,6 @@ from stations.transactions import start_transaction, stop_transaction
 
 if TYPE_CHECKING:
     from stations.ocpp16.consumer import StationConsumer
-
-logger = logging.getLogger(__name__)
 
 Payload = dict[str, Any]
 HEARTBEAT_S, PENDING_RETRY_S, REJECTED_RETRY_S = 60, 15, 300
@@ -68,8 +65,12 @@ async def start(socket: "StationConsumer", payload: Payload) -> Payload:
 
 
 async def stop(socket: "StationConsumer", payload: Payload) -> Payload:
-    """StopTransaction (§4.10)."""
-    ended = normalise.read_stop(payload, timezone.now())
+    """StopTransaction (§4.10); of long transaction data all but the first portion is kept before."""
+    data = {"transactionId": payload.get("transactionId"), "meterValue": payload.get("transactionData")}
+    first, *more = normalise.portions(data)
+    for portion in more:
+        await keep_meter_values(socket.station.pk, normalise.read_meter_values(portion, timezone.now()))
+    ended = normalise.read_stop({**payload, "transactionData": first["meterValue"]}, timezone.now())
     status = await in_database(
         stop_transaction, station_id=socket.station.pk, stop=ended, raw=normalise.keepable(payload)
     )
@@ -79,8 +80,9 @@ async def stop(socket: "StationConsumer", payload: Payload) -> Payload:
 
 async def meter_values(socket: "StationConsumer", payload: Payload) -> Payload:
     """MeterValues (§4.7); a transaction that was refused and goes on is stopped."""
-    values = normalise.read_meter_values(payload, timezone.now())
-    transaction = await keep_meter_values(socket.station.pk, values)
+    for portion in normalise.portions(payload):
+        values = normalise.read_meter_values(portion, timezone.now())
+        transaction = await keep_meter_values(socket.station.pk, values)
     if transaction is not None and not transaction.is_authorised and transaction.stopped_at is None:
         socket.start_stop(transaction.pk)
     return {}
@@ -96,13 +98,13 @@ async def status_notification(socket: "StationConsumer", payload: Payload) -> Pa
 
 async def data_transfer(socket: "StationConsumer", payload: Payload) -> Payload:
     """DataTransfer (§4.3): no vendor's extension is understood."""
-    logger.info("%s: DataTransfer of %r", socket.station.identity, payload.get("vendorId"))
+    socket.log.info("DataTransfer of %r", normalise.text(payload.get("vendorId"), 255))
     return {"status": "UnknownVendorId"}
 
 
 async def progress(socket: "StationConsumer", payload: Payload) -> Payload:
     """DiagnosticsStatusNotification (§4.4), FirmwareStatusNotification (§4.5): logged."""
-    logger.info("%s: %s", socket.station.identity, payload.get("status"))
+    socket.log.info("%r", normalise.text(payload.get("status"), 50))
     return {}
 
 

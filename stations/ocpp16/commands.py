@@ -14,6 +14,7 @@ from stations.errors import NoAnswer, StationAway
 from stations.ocpp16.database import in_database
 from stations.ocpp16.frames import OcppError
 from stations.ocpp16.ladder import Climb, Role, standing_climb, takes_place_of
+from stations.ocpp16.normalise import text
 from stations.ocpp16.profiles import Purpose, Rung, charging_profile, live_profile_id, standing_profile_id
 from stations.ocpp16.sockets import publish
 from stations.preconfiguration import drop_lasting, keep_climb, lasting_limits, load_climbs, want_standing
@@ -254,7 +255,7 @@ class Limits:
         before = climb.dump()
         try:
             answer = await self._call("SetChargingProfile", {"connectorId": connector, "csChargingProfiles": profile})
-            status = str(answer.get("status") or "an answer without a status")
+            status = text(answer.get("status"), 200) or "an answer without a status"
         except StationAway:
             return None, False
         except NoAnswer as error:

@@ -24,6 +24,7 @@ from stations.ocpp16.commands import Limits
 from stations.ocpp16.database import in_database
 from stations.ocpp16.list_sending import bring_up_to_date
 from stations.ocpp16.onboarding import QUIET_S, onboard
+from stations.ocpp16.socket_log import SocketLog
 from stations.services import admit_station, release_socket
 
 logger = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     station: Station
     limits: Limits
     commands: CommandQueue
+    log: SocketLog
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         """Serve one socket until it ends."""
@@ -93,6 +95,7 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self._refuse(refusal)
             return
         self._is_open = True
+        self.log = SocketLog(logger, identity)
         self.limits = Limits(self.station.pk, self.call)
         self.commands = CommandQueue(identity, self.call)
         await self.accept(subprotocol)
@@ -149,7 +152,7 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             frame = frames.parse(text)
         except frames.UnreadableFrame as error:
             frame_buffer.note(self.station.pk, text, action="", is_incoming=True)
-            logger.warning("%s: unreadable frame (%s): %.200r", self.station.identity, error.description, text)
+            self.log.warning("unreadable frame (%s): %r", error.description, text[:200])
             if error.message_id is not None:
                 await self._say(frames.call_error(error.message_id, error.code, error.description), "")
             return
@@ -166,10 +169,10 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         try:
             reply = frames.call_result(call.message_id, await answer(self, call.action, call.payload))
         except frames.OcppError as error:
-            logger.warning("%s: %s: %s", self.station.identity, call.action, error)
+            self.log.warning("%r: %s", call.action[:50], error)
             reply = frames.call_error(call.message_id, error.code, error.description)
         except Exception:
-            logger.exception("%s: %s could not be kept", self.station.identity, call.action)
+            self.log.exception("%r could not be kept", call.action[:50])
             reply = frames.call_error(call.message_id, "InternalError", "could not be kept; please send it again")
         await self._say(reply, call.action)
 
@@ -184,7 +187,7 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         """Hand an answer to the call that waits for it."""
         self._unanswered = 0
         if waiting is None or waiting.done():
-            logger.info("%s: an answer to nothing (%s)", self.station.identity, frame.message_id)
+            self.log.info("an answer to nothing (%r)", frame.message_id[:50])
         elif isinstance(frame, frames.CallError):
             waiting.set_exception(frames.OcppError(frame.code or "GenericError", frame.description))
         else:
@@ -258,7 +261,7 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def _call_and_log(self, action: str, payload: dict[str, Any]) -> None:
         try:
-            logger.info("%s: %s: %s", self.station.identity, action, await self.call(action, payload))
+            logger.info("%s: %s: %.300s", self.station.identity, action, await self.call(action, payload))
         except (frames.OcppError, NoAnswer, StationAway) as error:
             logger.warning("%s: %s: %s", self.station.identity, action, error)
 
@@ -272,6 +275,7 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         if not self._is_open:
             return
         self._is_open = False
+        self.log.count()
         sockets.detach(self.station.pk, self)
         self.limits.stop()
         for _, waiting in self._asked.values():

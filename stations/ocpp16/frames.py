@@ -5,7 +5,10 @@ from typing import Any
 
 import orjson
 
+from stations.ocpp16.lenient import read_leniently
+
 CALL, CALL_RESULT, CALL_ERROR = 2, 3, 4
+LONGEST_DESCRIPTION = 255
 
 
 class OcppError(Exception):
@@ -59,7 +62,10 @@ def parse(text: str | bytes) -> Call | CallResult | CallError:
     try:
         frame = orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise UnreadableFrame(f"not JSON: {error}") from None
+        try:
+            frame = read_leniently(text)
+        except ValueError:
+            raise UnreadableFrame(f"not JSON: {error}") from None
     if not isinstance(frame, list) or len(frame) < 2:
         raise UnreadableFrame("expected an array of at least two elements")
     kind, message_id = frame[0], frame[1]
@@ -76,9 +82,15 @@ def parse(text: str | bytes) -> Call | CallResult | CallError:
         except UnreadableFrame as error:  # it is an answer all the same, and nobody answers an answer
             return CallError(message_id, error.code, error.description)
     if kind == CALL_ERROR:
-        code, description = (str(part) for part in [*frame[2:4], "", ""][:2])
+        code, description = (_plain(part) for part in [*frame[2:4], "", ""][:2])
         return CallError(message_id, code, description)
-    raise UnreadableFrame(f"unknown message type {kind!r}", message_id)
+    shown = kind if isinstance(kind, int | float) else type(kind).__name__
+    raise UnreadableFrame(f"unknown message type {shown}", message_id)
+
+
+def _plain(part: Any) -> str:
+    """Return a part of an error as any database keeps it."""
+    return part.replace("\x00", "")[:LONGEST_DESCRIPTION] if isinstance(part, str) else ""
 
 
 def _mapping(frame: list[Any], index: int, message_id: str) -> dict[str, Any]:
@@ -103,4 +115,4 @@ def call_result(message_id: str, payload: dict[str, Any]) -> str:
 
 def call_error(message_id: str, code: str, description: str) -> str:
     """Write a CALLERROR; the description is cut to the 255 characters OCPP-J allows."""
-    return orjson.dumps([CALL_ERROR, message_id, code, description[:255], {}]).decode()
+    return orjson.dumps([CALL_ERROR, message_id, code, description[:LONGEST_DESCRIPTION], {}]).decode()

@@ -4,11 +4,14 @@ Every reader takes the payload as it came and the time of receipt (aware UTC), a
 be understood at all raises OcppError; everything else is read as well as it can be, and `flags` name what was amiss.
 """
 
+import hashlib
+import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from stations.ocpp16.frames import OcppError
@@ -20,6 +23,9 @@ LARGEST_WH = 2**62
 LARGEST = {"Current.Import": 1000.0, "Current.Offered": 1000.0, "Voltage": 1000.0, "Power.Active.Import": 1e6}
 KILO_UNITS = {"Power.Active.Import": "kw", "Energy.Active.Import.Register": "kwh"}
 DEEPEST = 20
+LARGEST_TRANSACTION = 2**31 - 1  # numbers are minted as int32
+MOST_KEPT, MOST_FIELDS = 16_384, 50  # characters; fields of what is longer
+MOST_AT_A_TIME = 500
 
 CLOCK_FLAG = "clock"
 METER_FLAG = "meter"
@@ -144,7 +150,7 @@ def read_stop(payload: Mapping[str, Any], received_at: datetime) -> Stop:
     if meter_wh is None:
         flags.append(METER_FLAG)
     return Stop(
-        transaction_id=integer(payload.get("transactionId")),
+        transaction_id=transaction_number(payload),
         id_tag=text(payload.get("idTag"), 255),
         meter_wh=meter_wh,
         at=at,
@@ -158,9 +164,25 @@ def read_meter_values(payload: Mapping[str, Any], received_at: datetime) -> Mete
     """Read a MeterValues (§6.31)."""
     return MeterValues(
         connector=connector_number(payload, default=0),
-        transaction_id=integer(payload.get("transactionId")),
+        transaction_id=transaction_number(payload),
         samples=samples(payload.get("meterValue"), received_at),
     )
+
+
+def portions(payload: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Cut a MeterValues into some of at most 500 measurements, so that a long one holds up nobody else."""
+    portion: list[Mapping[str, Any]] = []
+    size = 0
+    for entry in _mappings(payload.get("meterValue")):
+        values = list(_mappings(entry.get("sampledValue")))
+        for start in range(0, len(values), MOST_AT_A_TIME):
+            part = values[start : start + MOST_AT_A_TIME]
+            if size + len(part) > MOST_AT_A_TIME:
+                yield {**payload, "meterValue": portion}
+                portion, size = [], 0
+            portion.append({**entry, "sampledValue": part})
+            size += len(part)
+    yield {**payload, "meterValue": portion}
 
 
 def samples(meter_values: Any, received_at: datetime) -> tuple[Sample, ...]:
@@ -269,8 +291,20 @@ def text(raw: Any, length: int) -> str:
     return str(raw).replace("\x00", "").strip()[:length]
 
 
-def keepable(raw: Any, deepest: int = DEEPEST) -> Any:
-    """Return a payload as any database keeps it: without NUL characters, and nothing deeper than 20 levels."""
+def keepable(raw: Mapping[str, Any], most: int = MOST_KEPT) -> dict[str, Any]:
+    """Return a payload as any database keeps it: without NUL characters, not too deep, and of a long one the outline.
+
+    The outline of one of more than `most` characters is its short fields, and a digest that tells it from others.
+    """
+    kept: dict[str, Any] = _keepable(dict(raw), DEEPEST)
+    written = json.dumps(kept)
+    if len(written) <= most:
+        return kept
+    short = ((key, value) for key, value in kept.items() if not isinstance(value, dict | list) and len(str(value)) < 99)
+    return {**dict(islice(short, MOST_FIELDS)), "…": hashlib.sha256(written.encode()).hexdigest()}
+
+
+def _keepable(raw: Any, deepest: int) -> Any:
     if isinstance(raw, str):
         return raw.replace("\x00", "")
     if not isinstance(raw, dict | list):
@@ -278,8 +312,8 @@ def keepable(raw: Any, deepest: int = DEEPEST) -> Any:
     if deepest == 0:
         return "…"
     if isinstance(raw, list):
-        return [keepable(entry, deepest - 1) for entry in raw]
-    return {keepable(key): keepable(value, deepest - 1) for key, value in raw.items()}
+        return [_keepable(entry, deepest - 1) for entry in raw]
+    return {_keepable(key, 0): _keepable(value, deepest - 1) for key, value in raw.items()}
 
 
 def number(raw: Any) -> float | None:
@@ -297,6 +331,12 @@ def integer(raw: Any) -> int | None:
     """Return a whole number, None where there is none."""
     value = number(raw)
     return None if value is None or abs(value) > LARGEST_WH else int(value)
+
+
+def transaction_number(payload: Mapping[str, Any]) -> int | None:
+    """Return the number of the transaction that is spoken of; None for what cannot be one of ours."""
+    value = integer(payload.get("transactionId"))
+    return value if value is not None and 0 < value <= LARGEST_TRANSACTION else None
 
 
 def watt_hours(raw: Any) -> int | None:

@@ -92,4 +92,5 @@ ACCEPTANCES = frozenset({"Accepted", "AcceptedCanceled", "RebootRequired", "Sche
 
 def is_accepted(answer: dict[str, Any]) -> bool:
     """Say whether an answer means yes; one without a status (GetConfiguration, UpdateFirmware, …) does."""
-    return answer.get("status", "Accepted") in ACCEPTANCES
+    status = answer.get("status", "Accepted")
+    return isinstance(status, str) and status in ACCEPTANCES

@@ -10,6 +10,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from channels.layers import get_channel_layer
+from django.conf import settings
 
 from stations.message_log import keep_frames
 from stations.ocpp16 import frame_buffer
@@ -96,7 +97,8 @@ def deliver(message: dict[str, Any]) -> None:
                 _sockets[station_id].start_local_list()
     elif message["type"] == "stations.taken":
         socket = _sockets.get(message["station_id"])
-        if socket is not None and socket.socket_id != message["socket_id"]:
+        is_own = message["socket_id"].startswith(f"{settings.WEB_ID}/")  # it was displaced when it was attached
+        if socket is not None and not is_own:
             socket.start_close("a newer socket of this station is open")
 
 

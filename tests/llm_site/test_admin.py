@@ -94,3 +94,20 @@ def test_the_side_menu_holds_only_what_the_user_may_see(client):
 def test_the_side_menu_speaks_the_browsers_language(client, administrator, language, words):
     client.force_login(administrator)
     assert words in menu_of(client.get("/admin/", headers={"accept-language": language}).content.decode())
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "stations/station/?q=%00",
+        "stations/transaction/?q=a%00b",
+        "stations/straymessage/?station__identity=%00",
+        "badges/badge/?q=%00",
+        "stations/station/?state__exact=%00",
+        "stations/station/?identity=%00",
+        "stations/station/%00/change/",
+    ],
+)
+def test_a_nul_in_an_address_is_no_server_error(client, administrator, page):
+    client.force_login(administrator)
+    assert client.get(f"/admin/{page}", follow=True).status_code < 500

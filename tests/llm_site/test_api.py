@@ -289,6 +289,15 @@ def test_a_parameter_that_does_not_fit_is_refused_by_name(parameters, complaint)
     assert answer.json()["message"].startswith(complaint)
 
 
+@pytest.mark.parametrize(
+    "path", ["connectors?station=%00", "transactions?station=a%00", "transactions?badge=%00", "allocations?station=%00"]
+)
+def test_a_filter_with_a_nul_is_refused(path):
+    answer = Api("advanced").get(path)
+    assert answer.status_code == 400
+    assert "NUL" in answer.json()["message"]
+
+
 def test_readings_are_told_of_a_period_the_newest_first():
     items = Api("standard").items("readings", from_="2026-01-05T12:00:01Z", to="2026-01-05T12:00:04Z")
     assert [item["at"][-3:-1] for item in items] == ["03", "02", "01"]

@@ -68,3 +68,39 @@ def test_what_is_written_is_read_back(message_id, payload):
 
 def test_a_long_description_is_cut_to_what_the_standard_allows():
     assert len(json.loads(frames.call_error("1", "GenericError", "x" * 300))[3]) == 255
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ('"a\tb\x01"', "a\tb\x01"),
+        ("NaN", None),
+        ("-Infinity", None),
+        ("1e999", None),
+        ("9" * 400, None),
+        ("9" * 30, 1e30),
+        ('"\\ud800x"', "?x"),
+        ("12", 12),
+    ],
+)
+def test_what_only_a_strict_reader_refuses_is_read(written, read):
+    found = frames.parse(f'[2,"7","StartTransaction",{{"value": {written}, "tab": "\t"}}]')
+    assert found == frames.Call("7", "StartTransaction", {"value": read, "tab": "\t"})
+
+
+def test_a_binary_frame_with_other_letters_is_read():
+    assert frames.parse(b'[2,"7","A",{"idTag":"B\xf6rse"}]') == frames.Call("7", "A", {"idTag": "B\ufffdrse"})
+
+
+@pytest.mark.parametrize("levels", [900, 1100, 100_000])
+@pytest.mark.parametrize("frame", ['[2,"7","A",{{"a":{}}}]', "[{},7]", '[4,"7",{}]', '[3,"7",{}]', "{}", "[2,\t{}]"])
+def test_however_deep_a_frame_is_it_is_read_or_unreadable(levels, frame):
+    with contextlib.suppress(frames.UnreadableFrame):
+        frames.parse(frame.format("[" * levels + "]" * levels))
+
+
+def test_an_error_is_kept_in_short_and_without_nul():
+    assert frames.parse(json.dumps([4, "7", "Generic\0Error", "x" * 5000])) == frames.CallError(
+        "7", "GenericError", "x" * 255
+    )
+    assert frames.parse('[4,"7",{"a":1},[1]]') == frames.CallError("7", "", "")

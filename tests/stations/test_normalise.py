@@ -205,3 +205,48 @@ def test_what_is_kept_as_it_came_fits_any_database():
 
 def test_a_connector_that_no_station_has_is_not_taken_for_the_first():
     assert normalise.read_start({"connectorId": 99999999}, NOW).connector == 1000
+
+
+def test_a_long_payload_is_kept_in_outline_and_told_from_others():
+    long = {"transactionId": 7, "timestamp": "2026-01-05T10:00:00Z", "note": "x" * 300, "data": ["y" * 20_000]}
+    kept = normalise.keepable(long)
+    assert set(kept) == {"transactionId", "timestamp", "…"}
+    assert normalise.keepable(long) == kept
+    assert normalise.keepable({**long, "data": ["z" * 20_000]}) != kept
+    assert normalise.keepable(long, most=30_000) == long
+
+
+def test_the_outline_of_many_fields_is_short():
+    assert len(normalise.keepable({f"key {number}": number for number in range(100_000)})) == normalise.MOST_FIELDS + 1
+
+
+@pytest.mark.parametrize("raw", [0, -1, 2**31, 10**30, "x", None, True, {}])
+def test_what_no_transaction_of_ours_can_be_is_none(raw):
+    assert normalise.transaction_number({"transactionId": raw}) is None
+
+
+@pytest.mark.parametrize("raw", [7, "7", 7.0, " 7 "])
+def test_the_number_of_a_transaction_is_read_however_it_is_written(raw):
+    assert normalise.transaction_number({"transactionId": raw}) == 7
+
+
+def values_of(portion):
+    return [(entry["timestamp"], value["value"]) for entry in portion["meterValue"] for value in entry["sampledValue"]]
+
+
+@pytest.mark.parametrize(("moments", "each"), [(1, 1), (1, 500), (1, 1201), (3, 400), (1201, 1), (501, 2)])
+def test_a_long_report_is_cut_into_portions_and_nothing_of_it_is_lost(moments, each):
+    meter_value = [
+        {"timestamp": f"T{moment}", "sampledValue": [{"value": f"{number}"} for number in range(each)]}
+        for moment in range(moments)
+    ]
+    portions = list(normalise.portions({"connectorId": 2, "meterValue": meter_value}))
+    assert [value for portion in portions for value in values_of(portion)] == values_of({"meterValue": meter_value})
+    assert all(portion["connectorId"] == 2 and 0 < len(values_of(portion)) <= 500 for portion in portions)
+
+
+@pytest.mark.parametrize("meter_value", [None, [], 7, "x", {}, [{}], [{"sampledValue": []}], [[{}]]])
+def test_a_report_without_measurements_is_one_portion(meter_value):
+    assert list(normalise.portions({"connectorId": 1, "meterValue": meter_value})) == [
+        {"connectorId": 1, "meterValue": []}
+    ]
