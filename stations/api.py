@@ -18,6 +18,7 @@ from stations.commanding import perform_command
 from stations.errors import CommandUnfit
 from stations.local_lists import progress_of
 from stations.models import Command, CommandState, Connector, LocalList, Station, Transaction
+from stations.ocpp16.normalise import integer
 from stations.ocpp16.operations import OPERATIONS
 
 router = Router()
@@ -97,6 +98,14 @@ class LocalListOut(Schema):
         return not progress_of(kept).is_behind
 
 
+class ProgressOut(Schema):
+    """How far a station has come with a firmware update or an upload, in its own word."""
+
+    kind: str
+    status: str
+    at: datetime
+
+
 class StationOut(Schema):
     """A station with its connectors."""
 
@@ -120,6 +129,7 @@ class StationOut(Schema):
     ip_address: str | None
     local_list: LocalListOut | None
     connectors: list[ConnectorOut]
+    progress: list[ProgressOut]
 
     @staticmethod
     def resolve_circuit(station: Station) -> str | None:
@@ -148,6 +158,7 @@ class TransactionOut(Schema):
     energy_wh: int | None
     stop_reason: str
     stop_id_tag: str
+    reservation_id: int | None
     flags: list[str]
 
     @staticmethod
@@ -159,6 +170,11 @@ class TransactionOut(Schema):
     def resolve_connector(transaction: Transaction) -> int:
         """Name the connector by its number."""
         return transaction.connector.number
+
+    @staticmethod
+    def resolve_reservation_id(transaction: Transaction) -> int | None:
+        """Give the reservation it used, as the station named it."""
+        return integer(transaction.raw_start.get("reservationId"))
 
     @staticmethod
     def resolve_badge_comment(transaction: Transaction) -> str | None:
@@ -232,7 +248,7 @@ def _not_found(identity: str) -> Http404:
 
 def _stations() -> QuerySet[Station]:
     kept = "preconfiguration__local_list__held"
-    found = Station.objects.select_related("circuit", kept).prefetch_related("connectors__station")
+    found = Station.objects.select_related("circuit", kept).prefetch_related("connectors__station", "progress")
     return found.defer(f"{kept}__entries", "preconfiguration__reported", "preconfiguration__tried")
 
 

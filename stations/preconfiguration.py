@@ -26,6 +26,15 @@ class Known:
     vendor: str
 
 
+@dataclass(frozen=True, slots=True)
+class Lasting:
+    """A live limit that outlives a transaction, whether that is over, and whether it took the standing one's place."""
+
+    number: int
+    is_over: bool
+    replaces_standing: bool
+
+
 def reported_by(kept: Preconfiguration) -> dict[str, Reported]:
     """Return the configuration as the station gave it."""
     return {key: Reported(str(value), bool(is_readonly)) for key, (value, is_readonly) in kept.reported.items()}
@@ -119,11 +128,15 @@ def keep_climb(*, station_id: int, climb: Climb) -> None:
     kept.save(update_fields=["ladders"])
 
 
-def lasting_limits(*, station_id: int) -> list[tuple[int, bool]]:
-    """List the connectors whose live limit outlives a transaction: number, and whether that is over."""
+def lasting_limits(*, station_id: int) -> list[Lasting]:
+    """List the connectors whose live limit outlives a transaction."""
     rows = Connector.objects.filter(station_id=station_id, lasting_limit_a__isnull=False)
     return [
-        (row.number, row.status not in CHARGES and not row.transactions.filter(stopped_at=None).exists())
+        Lasting(
+            number=row.number,
+            is_over=row.status not in CHARGES and not row.transactions.filter(stopped_at=None).exists(),
+            replaces_standing=row.lasting_replaces_standing,
+        )
         for row in rows
     ]
 
@@ -131,7 +144,8 @@ def lasting_limits(*, station_id: int) -> list[tuple[int, bool]]:
 @transaction.atomic
 def drop_lasting(*, station_id: int, numbers: list[int]) -> None:
     """Note that lasting limits are gone from the station: cleared, or replaced by the standing current."""
-    Connector.objects.filter(station_id=station_id, number__in=numbers).update(lasting_limit_a=None)
+    connectors = Connector.objects.filter(station_id=station_id, number__in=numbers)
+    connectors.update(lasting_limit_a=None, lasting_replaces_standing=False)
     ask_to_decide()
 
 

@@ -2,6 +2,8 @@
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import OuterRef, Subquery, Value
+from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
 from accounts.secrets import matches
@@ -16,7 +18,9 @@ from stations.models import (
     ConnectorStatus,
     LocalList,
     Preconfiguration,
+    ProgressKind,
     Station,
+    StationProgress,
     StationState,
     Transaction,
 )
@@ -38,9 +42,7 @@ def admit_station(*, identity: str, password: str | None, socket_id: str, ip_add
 
     `password` None: none was offered. Raises StationRefused with the HTTP status of the handshake.
     """
-    station = Station.objects.filter(identity=identity).first()
-    if station is None:
-        station = _take_in(identity)
+    station = find_station(identity) or _take_in(identity)
     if station.password_hash and not (password is not None and matches(password, station.password_hash)):
         raise StationRefused(401, f"{identity}: the password is missing or wrong")
     now = timezone.now()
@@ -49,6 +51,15 @@ def admit_station(*, identity: str, password: str | None, socket_id: str, ip_add
     station.save(update_fields=["socket_id", "connected_at", "last_seen_at", "ip_address"])
     ask_to_decide()
     return station
+
+
+def find_station(identity: str) -> Station | None:
+    """Find a station by its identity; one in another case is the same where only one can be meant."""
+    exactly = Station.objects.filter(identity=identity).first()
+    if exactly is not None:
+        return exactly
+    alike = list(Station.objects.filter(identity__iexact=identity)[:2])
+    return alike[0] if len(alike) == 1 else None
 
 
 def _take_in(identity: str) -> Station:
@@ -158,6 +169,13 @@ def record_status(*, station_id: int, status: Status) -> None:
     ask_to_decide()
 
 
+def record_progress(*, station_id: int, kind: ProgressKind, status: str) -> None:
+    """Keep how far a station has come with an update or an upload, in place of what it said before."""
+    StationProgress.objects.update_or_create(
+        station_id=station_id, kind=kind, defaults={"status": status, "at": timezone.now()}
+    )
+
+
 def note_idle(connector: Connector) -> None:
     """Note that nothing flows through a connector that is known to measure."""
     Connector.objects.filter(pk=connector.pk, measured_at__isnull=False).update(
@@ -184,22 +202,63 @@ def _agree(station_id: int, badge: Badge | None) -> bool:
 
 @transaction.atomic
 def record_limit(
-    *, connector_id: int, transaction_id: int, limit_a: float, lasts: bool = False, refusal: str = ""
+    *,
+    connector_id: int,
+    transaction_id: int,
+    limit_a: float,
+    lasts: bool = False,
+    replaces_standing: bool = False,
+    is_overtaken: bool = False,
+    is_beyond_limits: bool = False,
+    refusal: str = "",
+    remark: str = "",
 ) -> bool:
     """Keep a station's answer to a limit: accepted, or with `refusal` why the limit before still holds.
 
-    `lasts`: it was given in a form that outlives the transaction. Returns whether what it was meant for still runs;
-    else an acceptance says nothing of the next transaction and is passed over, but for what lasts.
+    `lasts`: it was given in a form that outlives the transaction, `replaces_standing`: in the place of the standing
+    current. `is_overtaken`: the acceptance came late and a newer limit was sent since; the larger counts. `remark` is
+    shown with an acceptance. `is_beyond_limits`: it takes no form at all; where it is not known to hold any limit, it
+    counts at its maximum. Returns whether what it was meant for still runs; else an acceptance says nothing of the
+    next transaction and is passed over, but for what lasts.
     """
     connector = Connector.objects.filter(pk=connector_id)
     still_runs = Transaction.objects.filter(pk=transaction_id, stopped_at=None).exists()
     if refusal:
         connector.update(refusal=refusal[:200])
+        if is_beyond_limits and still_runs:
+            maximum_a = Station.objects.filter(connectors=OuterRef("pk")).values("max_current_a")
+            connector.filter(accepted_limit_a=None).update(accepted_limit_a=Subquery(maximum_a))
     elif lasts:
         connector.update(lasting_limit_a=limit_a)
+        if replaces_standing:
+            connector.update(lasting_replaces_standing=True)
     if still_runs and not refusal:
-        connector.update(accepted_limit_a=limit_a, accepted_at=timezone.now(), refusal="")
+        held = Greatest(Coalesce("accepted_limit_a", limit_a), limit_a) if is_overtaken else Value(limit_a)
+        connector.update(accepted_limit_a=held, accepted_at=timezone.now(), refusal=remark)
     ask_to_decide()
+    return still_runs
+
+
+def held_limit(*, connector_id: int, transaction_id: int) -> tuple[int, float] | None:
+    """Return a connector's number and the limit it holds in a running transaction, A; None where none is known."""
+    running = Transaction.objects.filter(pk=transaction_id, stopped_at=None)
+    held = Connector.objects.filter(pk=connector_id, transactions__in=running).first()
+    return (held.number, held.accepted_limit_a) if held is not None and held.accepted_limit_a is not None else None
+
+
+@transaction.atomic
+def record_disobeyed(*, connector_id: int, transaction_id: int, refusal: str, offered_a: float | None) -> bool:
+    """Keep that a station accepted a limit and does not keep it; returns whether its transaction still runs.
+
+    What it measures is counted anyhow; `offered_a` is what one that measures nothing says it offers.
+    """
+    connector = Connector.objects.filter(pk=connector_id)
+    still_runs = Transaction.objects.filter(pk=transaction_id, stopped_at=None).exists()
+    if still_runs:
+        connector.update(refusal=refusal[:200])
+        if offered_a is not None:
+            connector.update(accepted_limit_a=offered_a)
+        ask_to_decide()
     return still_runs
 
 

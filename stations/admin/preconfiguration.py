@@ -144,4 +144,5 @@ def _form(climb: Climb) -> str:
     if climb.proven is None:
         return gettext("Not tried yet.")
     purpose, unit, kind, level = climb.proven
-    return f"{purpose}, {unit}, {kind}, stackLevel {level}"
+    form = f"{purpose}, {unit}, {kind}, stackLevel {level}"
+    return gettext("%(form)s: accepted but not obeyed") % {"form": form} if climb.is_disobeyed else form

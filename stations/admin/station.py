@@ -16,6 +16,7 @@ from unfold.decorators import action
 from stations.admin.commands import CommandInline
 from stations.admin.fleet_commands import FleetCommandTools
 from stations.admin.preconfiguration import PreconfigurationInline
+from stations.admin.progress import ProgressInline
 from stations.errors import EditionFull
 from stations.local_lists import forget_local_lists
 from stations.message_log import as_json_lines
@@ -52,7 +53,7 @@ class StationAdmin(FleetCommandTools):
     list_filter = ["state"]
     search_fields = ["identity", "name"]
     filter_horizontal = ["badges"]
-    inlines = [ConnectorInline, PreconfigurationInline, CommandInline]
+    inlines = [ConnectorInline, PreconfigurationInline, ProgressInline, CommandInline]
     actions = ["approve", "restore", "send_list", "send_to_chosen"]
     actions_detail = [*FleetCommandTools.actions_detail, "show_messages", "download_messages"]
     readonly_fields = [

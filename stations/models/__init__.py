@@ -16,6 +16,7 @@ from stations.models.installation import (
 from stations.models.local_list import BadgeList, LocalList
 from stations.models.message_log import FRAMES_KEPT, Frame
 from stations.models.preconfiguration import Preconfiguration
+from stations.models.progress import ProgressKind, StationProgress
 
 __all__ = [
     "FRAMES_KEPT",
@@ -33,7 +34,9 @@ __all__ = [
     "MeterValue",
     "PhaseRotation",
     "Preconfiguration",
+    "ProgressKind",
     "Station",
+    "StationProgress",
     "StationState",
     "StrayMessage",
     "Transaction",

@@ -224,6 +224,7 @@ class Connector(models.Model):
     accepted_limit_a = models.FloatField(null=True, blank=True)
     accepted_at = models.DateTimeField(null=True, blank=True)
     lasting_limit_a = models.FloatField(null=True, blank=True, editable=False)
+    lasting_replaces_standing = models.BooleanField(default=False, editable=False)
     refusal = models.CharField(_("last refusal of a limit"), max_length=200, blank=True)
 
     class Meta:
@@ -245,11 +246,15 @@ class Connector(models.Model):
     def current_a(self) -> tuple[float, float, float] | None:
         """Measured amperes on the station's phases 1–3; None where the station does not measure.
 
-        A phase of which nothing is said counts as 1 A: too little to be taken from the building, too much for unused.
+        A phase of which nothing is said counts as 1 A: too little to be taken from the building, too much for unused. A
+        single-phase station has one current, whatever it calls its phase: some name that of the building.
         """
-        phases = (self.current_l1_a, self.current_l2_a, self.current_l3_a)
-        if all(phase is None for phase in phases):
+        known = [phase for phase in (self.current_l1_a, self.current_l2_a, self.current_l3_a) if phase is not None]
+        if not known:
             return None
-        missing = min(UNMEASURED_A, max(phase for phase in phases if phase is not None))
+        if len(self.station.wiring) == 1:
+            return (max(known), 0.0, 0.0)
+        phases = (self.current_l1_a, self.current_l2_a, self.current_l3_a)
+        missing = min(UNMEASURED_A, max(known))
         l1, l2, l3 = (missing if phase is None else phase for phase in phases)
         return (l1, l2, l3)

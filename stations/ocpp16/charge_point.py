@@ -5,17 +5,18 @@ A handler takes the socket and the payload as it came, and returns the reply's p
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
 
-from stations.models import StationState
-from stations.ocpp16 import normalise
+from stations.models import ProgressKind, StationState
+from stations.ocpp16 import complaints, normalise
 from stations.ocpp16.batching import keep_meter_values
 from stations.ocpp16.database import in_database
 from stations.ocpp16.frames import OcppError
 from stations.ocpp16.onboarding import SETTLE_S
-from stations.services import authorise, boot_station, record_status
+from stations.services import authorise, boot_station, record_progress, record_status
 from stations.transactions import start_transaction, stop_transaction
 
 if TYPE_CHECKING:
@@ -85,6 +86,8 @@ async def meter_values(socket: "StationConsumer", payload: Payload) -> Payload:
         transaction = await keep_meter_values(socket.station.pk, values)
     if transaction is not None and not transaction.is_authorised and transaction.stopped_at is None:
         socket.start_stop(transaction.pk)
+    if transaction is not None and values.samples:
+        socket.limits.hear(transaction.connector_id, transaction.pk, values.samples[-1])
     return {}
 
 
@@ -102,9 +105,12 @@ async def data_transfer(socket: "StationConsumer", payload: Payload) -> Payload:
     return {"status": "UnknownVendorId"}
 
 
-async def progress(socket: "StationConsumer", payload: Payload) -> Payload:
-    """DiagnosticsStatusNotification (§4.4), FirmwareStatusNotification (§4.5): logged."""
-    socket.log.info("%r", normalise.text(payload.get("status"), 50))
+async def progress(kind: ProgressKind, socket: "StationConsumer", payload: Payload) -> Payload:
+    """Keep how far an update or an upload has come (§4.4, §4.5; security whitepaper §5.8, §5.13)."""
+    status = normalise.text(payload.get("status"), 50)
+    socket.log.info("%s: %r", kind, status)
+    if status:
+        await in_database(record_progress, station_id=socket.station.pk, kind=kind, status=status)
     return {}
 
 
@@ -113,10 +119,12 @@ HANDLERS: dict[str, Handler] = {
     "Authorize": authorize,
     "BootNotification": boot_notification,
     "DataTransfer": data_transfer,
-    "DiagnosticsStatusNotification": progress,
-    "FirmwareStatusNotification": progress,
+    "DiagnosticsStatusNotification": partial(progress, ProgressKind.DIAGNOSTICS),
+    "FirmwareStatusNotification": partial(progress, ProgressKind.FIRMWARE),
     "Heartbeat": heartbeat,
+    "LogStatusNotification": partial(progress, ProgressKind.LOG),
     "MeterValues": meter_values,
+    "SignedFirmwareStatusNotification": partial(progress, ProgressKind.SIGNED_FIRMWARE),
     "StartTransaction": start,
     "StatusNotification": status_notification,
     "StopTransaction": stop,
@@ -128,4 +136,5 @@ async def answer(socket: "StationConsumer", action: str, payload: Payload) -> Pa
     handler = HANDLERS.get(action)
     if handler is None:
         raise OcppError("NotImplemented", f"unknown action {action[:50]!r}")
+    complaints.note(socket.station.pk, socket.station.identity, action, payload)
     return await handler(socket, payload)

@@ -33,6 +33,7 @@ NEEDED = (
     LIST_PIECE,
     AUTHORIZES_OFFLINE,
 )
+MANDATORY = ("SupportedFeatureProfiles", "NumberOfConnectors", SAMPLE_INTERVAL, SAMPLED_DATA)
 MOST_KEYS_UNSAID = 10
 
 # Samples this often are what the loop wants; the longer ones are the least that some makes take.
@@ -119,9 +120,12 @@ def _names_supported(name: str) -> bool:
 
 
 def tells_all(reported: Mapping[str, Reported]) -> bool:
-    """Say whether the answer to the question for everything holds everything: it is shorter than it might have been."""
+    """Say whether the answer to the question for everything holds everything: it is shorter than it might have been.
+
+    One that does not say how long it might be holds everything if it holds what every station must have.
+    """
     most = _number(reported, MOST_KEYS)
-    return bool(reported) and (most is None or len(reported) < most)
+    return len(reported) < most if most is not None else all(name in reported for name in MANDATORY)
 
 
 def pieces(reported: Mapping[str, Reported]) -> list[list[str]]:

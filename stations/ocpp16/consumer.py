@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 SUBPROTOCOL = "ocpp1.6"
 CALL_TIMEOUT_S = 30
 MOST_UNANSWERED = 3
+MOST_LATE = 10
 STOP_AGAIN_S = 60.0
 
 
@@ -73,7 +74,8 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self.socket_id = f"{settings.WEB_ID}/{uuid.uuid4().hex}"
         self._tasks: set[asyncio.Task[Any]] = set()
         self._asked: dict[str, tuple[str, asyncio.Future[dict[str, Any]]]] = {}
-        self._turn = asyncio.Lock()
+        self._turn, self._others = asyncio.Lock(), asyncio.Lock()
+        self._late: dict[str, Callable[[dict[str, Any]], None]] = {}
         self._numbers = itertools.count(1)
         self._unanswered = 0
         self._stop_asked_at: dict[int, float] = {}
@@ -96,7 +98,7 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             return
         self._is_open = True
         self.log = SocketLog(logger, identity)
-        self.limits = Limits(self.station.pk, self.call)
+        self.limits = Limits(self.station.pk, self.call_ahead)
         self.commands = CommandQueue(identity, self.call)
         await self.accept(subprotocol)
         displaced = sockets.attach(self.station.pk, self)
@@ -104,7 +106,7 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             displaced.start_close("a newer socket of this station is open")
         logger.info("%s connected", identity)
         await sockets.announce(self.station.pk, self.socket_id)
-        self.start_onboarding(QUIET_S)
+        self.start_onboarding(QUIET_S, is_return=True)
 
     def _identity(self) -> str:
         """Take the last segment of the path as it was sent, so that `%2F` within an identity stays one."""
@@ -187,7 +189,10 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         """Hand an answer to the call that waits for it."""
         self._unanswered = 0
         if waiting is None or waiting.done():
-            self.log.info("an answer to nothing (%r)", frame.message_id[:50])
+            self.log.info("an answer to nothing, or too late (%r)", frame.message_id[:50])
+            on_late = self._late.pop(frame.message_id, None)
+            if on_late is not None and isinstance(frame, frames.CallResult):
+                on_late(frame.payload)
         elif isinstance(frame, frames.CallError):
             waiting.set_exception(frames.OcppError(frame.code or "GenericError", frame.description))
         else:
@@ -196,11 +201,26 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def call(
         self, action: str, payload: dict[str, Any], on_turn: Callable[[], Awaitable[None]] | None = None
     ) -> dict[str, Any]:
-        """Call the station, one call at a time, and return its answer.
+        """Call the station when those that called before have their answers, and return its answer; see `call_ahead`.
 
-        `on_turn` runs right before the call is sent; what it raises keeps it from being sent. Raises OcppError
-        (refused, or not fit to be sent), NoAnswer, StationAway. Never await it in a handler: the answer could not be
-        heard.
+        `on_turn` runs right before the call is sent; what it raises keeps it from being sent.
+        """
+        async with self._others:
+            return await self.call_ahead(action, payload, on_turn=on_turn)
+
+    async def call_ahead(
+        self,
+        action: str,
+        payload: dict[str, Any],
+        *,
+        on_turn: Callable[[], Awaitable[None]] | None = None,
+        on_late: Callable[[dict[str, Any]], None] | None = None,
+    ) -> dict[str, Any]:
+        """Call the station, one call at a time, before whatever waits, and return its answer.
+
+        That is for limits: one is behind one other call at most. An answer that comes when nobody waits any more goes
+        to `on_late`. Raises OcppError (refused, or not fit to be sent), NoAnswer, StationAway. Never await it in a
+        handler: the answer could not be heard.
         """
         schemas.check(action, payload)
         async with self._turn:
@@ -215,10 +235,18 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
                 await self._say(frames.call(message_id, action, payload), action)
                 return await asyncio.wait_for(waiting, CALL_TIMEOUT_S)
             except TimeoutError:
+                self._expect_late(message_id, on_late)
                 self._count_unanswered()
                 raise NoAnswer(f"{self.station.identity} did not answer {action} in {CALL_TIMEOUT_S} s") from None
             finally:
                 del self._asked[message_id]
+
+    def _expect_late(self, message_id: str, on_late: Callable[[dict[str, Any]], None] | None) -> None:
+        """Know an answer that may still come; of many that stay away the newest are enough."""
+        if on_late is not None:
+            self._late[message_id] = on_late
+            if len(self._late) > MOST_LATE:
+                del self._late[next(iter(self._late))]
 
     def _count_unanswered(self) -> None:
         """Close a socket that no longer answers: the station reconnects."""
@@ -235,12 +263,16 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         task.add_done_callback(self._tasks.discard)
         return task
 
-    def start_onboarding(self, delay_s: float) -> None:
-        """Learn what the station can and set what it needs, in `delay_s`; what was under way is begun again."""
+    def start_onboarding(self, delay_s: float, *, is_return: bool = False) -> None:
+        """Learn what the station can and set what it needs, in `delay_s`; what was under way is begun again.
+
+        `is_return`: it connected, and unless it boots in time it only came back.
+        """
         if self._onboarding is not None:
             self._onboarding.cancel()
         self.limits.forget()
-        self._onboarding = self._start(onboard(self.station.pk, self.call, delay_s, self.limits.forget))
+        work = onboard(self.station.pk, self.call, delay_s, self.limits.forget, is_return=is_return)
+        self._onboarding = self._start(work)
 
     def start_local_list(self) -> None:
         """Bring the station's list of badges up to date, unless that is under way or the station is being set up."""

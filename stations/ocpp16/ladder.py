@@ -51,10 +51,14 @@ def _levels(can: Capabilities, role: Role, purpose: Purpose) -> tuple[int, ...]:
 
     A live TxDefaultProfile goes above the standing one where there is room, so that it can be taken away again.
     """
-    has_room = can.top_stack_level > 0 and can.most_profiles != 1
-    if purpose is Purpose.DEFAULT and role is not Role.STANDING and has_room:
+    if purpose is Purpose.DEFAULT and role is not Role.STANDING and has_room(can):
         return tuple(dict.fromkeys((1, can.top_stack_level, 0)))
     return tuple(dict.fromkeys((0, can.top_stack_level)))
+
+
+def has_room(can: Capabilities) -> bool:
+    """Say whether a live TxDefaultProfile can lie above the standing one."""
+    return can.top_stack_level > 0 and can.most_profiles != 1
 
 
 def next_rung(can: Capabilities, failed: Collection[Rung], role: Role = Role.LIVE) -> Rung | None:
@@ -71,13 +75,15 @@ def takes_place_of(live: Rung, standing: Rung | None) -> bool:
 class Climb:
     """A station's place on the ladder of one role.
 
-    `is_exhausted` says that every form was refused: from then on one is tried each time a limit is sent.
+    `is_exhausted` says that every form was refused: from then on one is tried each time a limit is sent. `disobeyed`
+    are forms that were accepted and not kept; they are used again only when no other is left.
     """
 
     can: Capabilities
     role: Role
     proven: Rung | None = None
     failed: set[Rung] = field(default_factory=set)
+    disobeyed: set[Rung] = field(default_factory=set)
     is_exhausted: bool = False
     unanswered: Rung | None = None
 
@@ -85,12 +91,8 @@ class Climb:
         """Return the form to send; None on a station that cannot be limited at all."""
         if self.proven is not None and self.proven not in self.failed:
             return self.proven
-        return next_rung(self.can, self.failed, self.role)
-
-    def lasting_rung(self) -> Rung | None:
-        """Return the best form that outlives a transaction and has not failed."""
-        lasting = (rung for rung in ladder(self.can, self.role) if rung.purpose is not Purpose.TRANSACTION)
-        return next((rung for rung in lasting if rung not in self.failed), None)
+        kept = next_rung(self.can, self.failed | self.disobeyed, self.role)
+        return kept or next_rung(self.can, self.failed, self.role)
 
     def accept(self, rung: Rung) -> None:
         """Note that a form was accepted; the first that ever was is the one remembered."""
@@ -118,6 +120,27 @@ class Climb:
             return True
         return self.refuse(*(other for other in ladder(self.can, self.role) if other[:3] == rung[:3]), rung)
 
+    def disobey(self, rung: Rung) -> bool:
+        """Note that a form was accepted and not kept; returns whether another is to be tried at once.
+
+        When none is left it goes on with the first.
+        """
+        self.disobeyed.add(rung)
+        if self.proven == rung:
+            self.proven = None
+        return not self.is_disobeyed
+
+    @property
+    def is_disobeyed(self) -> bool:
+        """Say whether the form in use was accepted and not kept, as were all others that the station takes."""
+        return self.rung() in self.disobeyed
+
+    @property
+    def has_transaction_profile(self) -> bool:
+        """Say whether a TxProfile was ever accepted, so that the transaction may hold one."""
+        accepted = self.disobeyed if self.proven is None else {*self.disobeyed, self.proven}
+        return any(rung.purpose is Purpose.TRANSACTION for rung in accepted)
+
     def begin(self) -> None:
         """Give the remembered form another chance: a new transaction begins."""
         if self.proven is not None:
@@ -128,6 +151,7 @@ class Climb:
         return {
             "proven": self.proven and list(self.proven),
             "failed": sorted(list(rung) for rung in self.failed),
+            "disobeyed": sorted(list(rung) for rung in self.disobeyed),
             "is_exhausted": self.is_exhausted,
         }
 
@@ -143,6 +167,9 @@ def standing_climb(live: Climb, standing: Climb) -> Climb:
 def restore(can: Capabilities, role: Role, kept: dict[str, Any]) -> Climb:
     """Make a climb of what `dump` gave, or of nothing; forms that are no longer on the ladder are forgotten."""
     on_ladder = {tuple(rung): rung for rung in ladder(can, role)}
-    failed = {on_ladder[tuple(rung)] for rung in kept.get("failed", ()) if tuple(rung) in on_ladder}
+    failed, disobeyed = (
+        {on_ladder[tuple(rung)] for rung in kept.get(name, ()) if tuple(rung) in on_ladder}
+        for name in ("failed", "disobeyed")
+    )
     proven = on_ladder.get(tuple(kept.get("proven") or ()))
-    return Climb(can, role, proven, failed, bool(kept.get("is_exhausted")))
+    return Climb(can, role, proven, failed, disobeyed, bool(kept.get("is_exhausted")))

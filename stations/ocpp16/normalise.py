@@ -20,7 +20,13 @@ NOMINAL_V = 230.0
 EARLIEST = datetime(2020, 1, 1, tzinfo=UTC)
 FUTURE_TOLERANCE = timedelta(minutes=5)
 LARGEST_WH = 2**62
-LARGEST = {"Current.Import": 1000.0, "Current.Offered": 1000.0, "Voltage": 1000.0, "Power.Active.Import": 1e6}
+LARGEST = {
+    "Current.Import": 1000.0,
+    "Current.Offered": 1000.0,
+    "Voltage": 1000.0,
+    "Power.Active.Import": 1e6,
+    "SoC": 100.0,
+}
 KILO_UNITS = {"Power.Active.Import": "kw", "Energy.Active.Import.Register": "kwh"}
 DEEPEST = 20
 LARGEST_TRANSACTION = 2**31 - 1  # numbers are minted as int32
@@ -221,8 +227,8 @@ def _sample(at: datetime, context: str, values: Iterable[Mapping[str, Any]]) -> 
         power_w=totals.get("Power.Active.Import", sum(per_phase["Power.Active.Import"].values()) or None),
         currents_a=_currents(per_phase, totals),
         voltages_v=_three(per_phase["Voltage"]),
-        offered_a=totals.get("Current.Offered"),
-        soc_percent=totals.get("SoC"),
+        offered_a=_not_negative(totals.get("Current.Offered")),
+        soc_percent=_not_negative(totals.get("SoC")),
     )
 
 
@@ -253,6 +259,10 @@ def _currents(
 def _is_on_three(current_a: float, totals: Mapping[str, float]) -> bool:
     """Say whether the power is about three times what one phase could carry at this current."""
     return totals.get("Power.Active.Import", 0.0) > 2.4 * NOMINAL_V * current_a > 0
+
+
+def _not_negative(amount: float | None) -> float | None:
+    return None if amount is None or amount < 0 else amount
 
 
 def _three(values: Mapping[int, float]) -> tuple[float | None, float | None, float | None]:

@@ -13,6 +13,7 @@ from stations.errors import NoAnswer, StationAway
 from stations.ocpp16.configuration import (
     MOST_KEYS,
     Reported,
+    capabilities,
     next_change,
     pieces,
     read_answer,
@@ -32,8 +33,13 @@ QUIET_S = 10.0  # after a connect: a station that reconnects need not boot
 Call = Callable[[str, dict[str, Any]], Awaitable[dict[str, Any]]]
 
 
-async def onboard(station_id: int, call: Call, delay_s: float, on_learned: Callable[[], None]) -> None:
-    """Learn and write, in `delay_s`; `on_learned` is told when the abilities of the station have become known."""
+async def onboard(
+    station_id: int, call: Call, delay_s: float, on_learned: Callable[[], None], *, is_return: bool = False
+) -> None:
+    """Learn and write, in `delay_s`; `on_learned` is told when the abilities of the station have become known.
+
+    `is_return`: it came back without a boot, and is asked what it does now.
+    """
     await asyncio.sleep(delay_s)
     try:
         known = await in_database(begin_onboarding, station_id=station_id)
@@ -45,10 +51,21 @@ async def onboard(station_id: int, call: Call, delay_s: float, on_learned: Calla
             await in_database(keep_reported, station_id=station_id, reported=reported)
             on_learned()
         await _write(station_id, call, reported, known)
+        if is_return and "RemoteTrigger" in capabilities(reported).feature_profiles:
+            await _catch_up(call)
     except (StationAway, NoAnswer) as error:
         logger.warning("Station %s: pre-configuration broken off: %s", station_id, error)
     except Exception:
         logger.exception("Station %s: pre-configuration failed", station_id)
+
+
+async def _catch_up(call: Call) -> None:
+    """Let a station say what may have happened while it was away (OCPP 1.6 §5.17)."""
+    for requested in ("StatusNotification", "MeterValues"):
+        try:
+            await call("TriggerMessage", {"requestedMessage": requested})
+        except OcppError as error:
+            logger.info("TriggerMessage of %s refused: %s", requested, error)
 
 
 async def _read(call: Call) -> dict[str, Reported]:

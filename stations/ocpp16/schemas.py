@@ -1,5 +1,6 @@
 """The JSON schemas of OCPP 1.6, as the `ocpp` package brings them: what we send must validate."""
 
+from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -32,6 +33,19 @@ def schema_of(name: str) -> dict[str, Any] | None:
 def _validator(name: str) -> jsonschema_rs.Validator | None:
     schema = schema_of(name)
     return None if schema is None else jsonschema_rs.validator_for(schema)
+
+
+def fits(name: str, payload: object) -> bool:
+    """Say whether a payload validates; one whose schema is unknown does."""
+    validator = _validator(name)
+    return validator is None or validator.is_valid(payload)
+
+
+def complaints(name: str, payload: object) -> Iterator[tuple[str, str]]:
+    """List what a schema has against a payload: the part of the schema, and the complaint."""
+    validator = _validator(name)
+    for error in validator.iter_errors(payload) if validator is not None else ():
+        yield "/".join(map(str, error.schema_path)), error.message
 
 
 def check(name: str, payload: object) -> None:

@@ -73,6 +73,15 @@ def test_a_station_is_told_of_with_its_wiring_limits_and_circuit():
     assert not places[known.pk].is_charging, "no transaction runs"
 
 
+@pytest.mark.parametrize("phases", [(14.0, None, None), (None, 14.0, None), (0.0, 0.0, 14.0)])
+def test_a_single_phase_station_counts_whatever_it_calls_its_phase(phases):
+    row = connector(phase_rotation="L2")
+    names = ("current_l1_a", "current_l2_a", "current_l3_a")
+    Connector.objects.filter(pk=row.pk).update(**dict(zip(names, phases, strict=True)))
+    (seen,) = look(installation())[0].connectors
+    assert (seen.wiring, seen.drawn) == ((1,), (14, 0, 0))
+
+
 def test_a_measurement_from_the_future_counts_as_of_now():
     connector()
     Connector.objects.update(current_l1_a=9, measured_at=T0)

@@ -1,7 +1,7 @@
 """Which form of charging profile is tried when: one test a quirk of a real station."""
 
 from stations.ocpp16.configuration import Capabilities
-from stations.ocpp16.ladder import Climb, Role, ladder, next_rung, restore, takes_place_of
+from stations.ocpp16.ladder import Climb, Role, has_room, ladder, next_rung, restore, takes_place_of
 from stations.ocpp16.profiles import Purpose, Rung
 
 ALL = Capabilities(top_stack_level=3)
@@ -79,23 +79,20 @@ def test_without_smart_charging_nothing_is_tried():
     assert next_rung(Capabilities(has_smart_charging=None), ()) is not None
 
 
-def test_a_form_that_outlives_its_transaction_is_never_a_transaction_profile_nor_one_that_failed():
-    place = Climb(ALL, Role.LIVE)
-    assert place.lasting_rung() == Rung(Purpose.DEFAULT, "A", "Absolute", 1)
-    place.refuse(place.lasting_rung())
-    assert place.lasting_rung() == Rung(Purpose.DEFAULT, "A", "Absolute", 3)
-
-
 def test_the_standing_current_is_always_a_default():
     assert {rung.purpose for rung in ladder(ALL, Role.STANDING)} == {Purpose.DEFAULT}
 
 
 def test_a_live_default_lies_above_the_standing_one_where_there_is_room():
-    standing = next_rung(ALL, (), Role.STANDING)
-    assert not takes_place_of(Climb(ALL, Role.LIVE).lasting_rung(), standing)
-    for narrow in (Capabilities(top_stack_level=0), Capabilities(top_stack_level=3, most_profiles=1)):
-        standing = next_rung(narrow, (), Role.STANDING)
-        assert takes_place_of(Climb(narrow, Role.LIVE).lasting_rung(), standing)
+    for can, lies_above in (
+        (ALL, True),
+        (Capabilities(top_stack_level=0), False),
+        (Capabilities(top_stack_level=3, most_profiles=1), False),
+    ):
+        standing = next_rung(can, (), Role.STANDING)
+        live = next(rung for rung in ladder(can, Role.LIVE) if rung.purpose is Purpose.DEFAULT)
+        assert takes_place_of(live, standing) is not lies_above
+        assert has_room(can) is lies_above
 
 
 def test_when_all_fail_there_is_no_next():
@@ -146,8 +143,55 @@ def test_the_first_silence_is_answered_by_the_same_form_the_second_by_another_ki
     assert place.rung() == Rung(Purpose.TRANSACTION, "A", "Relative", 0)
 
 
+def test_a_form_that_is_accepted_and_not_kept_is_followed_by_the_next_and_not_used_again():
+    place = Climb(ALL, Role.LIVE)
+    first = place.rung()
+    place.accept(first)
+    assert place.disobey(first)
+    second = place.rung()
+    assert second == ladder(ALL, Role.LIVE)[1]
+    place.accept(second)
+    place.begin()
+    assert (place.rung(), place.is_disobeyed) == (second, False)
+
+
+def test_when_no_form_is_kept_it_goes_on_with_the_first():
+    place = Climb(ALL, Role.LIVE)
+    rungs = ladder(ALL, Role.LIVE)
+    for rung in rungs:
+        assert place.rung() == rung
+        place.accept(rung)
+        assert place.disobey(rung) is (rung != rungs[-1])
+    place.accept(place.rung())
+    place.begin()
+    assert (place.rung(), place.is_disobeyed) == (rungs[0], True)
+    assert not place.disobey(rungs[0])
+
+
+def test_a_form_that_is_not_kept_is_still_better_than_those_that_are_refused():
+    place = Climb(Capabilities(units=("A",)), Role.LIVE)
+    first = place.rung()
+    place.accept(first)
+    assert place.disobey(first)
+    while place.rung() != first:
+        assert place.refuse(place.rung())
+    assert place.is_disobeyed
+    assert not place.is_exhausted
+
+
+def test_a_station_with_one_form_keeps_it_though_it_does_not_obey():
+    place = Climb(Capabilities(units=("A",)), Role.STANDING)
+    rungs = ladder(place.can, place.role)
+    place.refuse(*rungs[1:])
+    place.accept(rungs[0])
+    place.failed.update(rungs[1:])
+    assert not place.disobey(rungs[0])
+    assert place.rung() == rungs[0]
+
+
 def test_a_place_outlasts_the_socket():
     place = Climb(ALL, Role.LIVE)
+    place.disobey(place.rung())
     place.refuse(place.rung())
     place.accept(place.rung())
     assert restore(ALL, Role.LIVE, place.dump()) == place

@@ -10,6 +10,7 @@ from simulator.link import CallError
 from simulator.profiles import DEFAULT, MAXIMUM, TRANSACTION
 from stations.models import Connector, Preconfiguration, Station, Transaction
 from stations.ocpp16 import charge_point, consumer, sockets
+from tests.stations.limits import connector, limit, live, onboarded, stand
 from tests.stations.wire import Wire, in_database, until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("closed_connections")]
@@ -23,39 +24,12 @@ def _no_waiting(monkeypatch):
     monkeypatch.setattr(consumer, "QUIET_S", 3600)
 
 
-def connector(number=1):
-    return Connector.objects.get(number=number)
-
-
 def kept():
     return Preconfiguration.objects.get()
 
 
 def proven(role):
     return tuple(kept().ladders[role]["proven"])
-
-
-def live(wire, limit_a, transaction_id, number=1, connector_id=None):
-    entry = [wire.station_id, connector_id or 1, number, transaction_id, limit_a]
-    sockets.deliver({"type": "stations.limits", "limits": [entry]})
-
-
-async def limit(wire, limit_a, transaction_id, number=1):
-    """Send a limit and wait until it is accepted."""
-    row = await in_database(lambda: connector(number))
-    live(wire, limit_a, transaction_id, number, row.pk)
-    await until(lambda: connector(number).accepted_limit_a == limit_a)
-
-
-async def stand(wire, fail_safe_a, numbers=(1,)):
-    """Send a standing current and wait until it is held."""
-    sockets.deliver({"type": "stations.standing", "standing": [[wire.station_id, list(numbers), fail_safe_a]]})
-    await until(lambda: Station.objects.get().standing_fail_safe_a == fail_safe_a)
-
-
-async def onboarded(wire):
-    await wire.boot()
-    await until(lambda: Preconfiguration.objects.filter(read_at__isnull=False).exists())
 
 
 async def refused(wire, limit_a, transaction_id):
@@ -186,21 +160,6 @@ async def test_a_callerror_is_a_refusal_like_any_other():
         assert wire.profiles()[-1] == ((TRANSACTION, "A", "Relative", 0), True)
 
 
-async def test_a_form_that_stays_unanswered_twice_is_followed_by_the_next(monkeypatch):
-    """Timxon does not answer an Absolute profile."""
-    async with Wire() as wire:
-
-        def choose(payload):
-            is_absolute = payload["csChargingProfiles"]["chargingProfileKind"] == "Absolute"
-            return None if is_absolute else {"status": "Accepted"}
-
-        wire.replies["SetChargingProfile"] = choose
-        await onboarded(wire)
-        monkeypatch.setattr(consumer, "CALL_TIMEOUT_S", 0.4)
-        await limit(wire, 10, await wire.begin())
-        assert [form for form, _ in wire.profiles()] == [FIRST, FIRST, (TRANSACTION, "A", "Relative", 0)]
-
-
 async def test_the_standing_current_survives_a_live_limit_above_it_which_goes_with_its_transaction():
     async with Wire(Model(purposes=(DEFAULT,))) as wire:
         await onboarded(wire)
@@ -291,6 +250,50 @@ async def test_the_standing_current_is_restored_though_a_later_transaction_was_l
         await limit(wire, 12, second)
         assert wire.profiles()[-1] == (FIRST, True)
         await wire.end(second)
+        await until(lambda: Station.objects.get().standing_fail_safe_a is None)
+        await stand(wire, 6)
+        assert wire.held_a() == 6
+
+
+async def test_a_limit_in_the_standing_current_s_place_is_replaced_though_a_better_place_was_free_again():
+    """All levels but 0 were refused once; when the next transaction begins, all have another chance."""
+    model = Model(top_stack_level=8, units=("A",))
+    async with Wire(model) as wire:
+        await onboarded(wire)
+        await stand(wire, 6)
+        first = await wire.begin()
+        await limit(wire, 20, first)
+
+        def level_0_of_default(payload):
+            profile = payload["csChargingProfiles"]
+            if (profile["chargingProfilePurpose"], profile["stackLevel"]) == (DEFAULT, 0):
+                return answer(wire.simulated, "SetChargingProfile", payload)
+            return {"status": "Rejected"}
+
+        wire.replies["SetChargingProfile"] = level_0_of_default
+        await limit(wire, 19, first)
+        assert wire.profiles()[-1] == ((DEFAULT, "A", "Absolute", 0), True)
+        del wire.replies["SetChargingProfile"]
+        second = await wire.begin()
+        await limit(wire, 12, second)
+        assert wire.profiles()[-1] == (FIRST, True)
+        await wire.end(second)
+        await until(lambda: Station.objects.get().standing_fail_safe_a is None)
+        await stand(wire, 6)
+        assert wire.held_a() == 6
+        assert (await in_database(connector)).lasting_limit_a is None
+
+
+async def test_a_live_default_above_the_standing_one_is_cleared_though_the_last_lay_in_its_place():
+    async with Wire(Model(top_stack_level=8, units=("A",), purposes=(DEFAULT,))) as wire:
+        await onboarded(wire)
+        await stand(wire, 6)
+        number = await wire.begin()
+        await limit(wire, 20, number)
+        wire.simulated.model = Model(top_stack_level=0, units=("A",), purposes=(DEFAULT,))
+        await limit(wire, 19, number)
+        assert wire.profiles()[-1] == ((DEFAULT, "A", "Absolute", 0), True)
+        await wire.end(number)
         await until(lambda: Station.objects.get().standing_fail_safe_a is None)
         await stand(wire, 6)
         assert wire.held_a() == 6

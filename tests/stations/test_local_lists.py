@@ -134,7 +134,9 @@ async def learned(wire):
 
 
 async def set_up():
-    """Wait until no station is being set up."""
+    """Wait until each station that is connected has been set up."""
+    while any(socket._onboarding is None for socket in sockets._sockets.values()) or not sockets._sockets:
+        await asyncio.sleep(0)
     await asyncio.gather(*[task for task in asyncio.all_tasks() if "onboard" in str(task.get_coro())])
 
 

@@ -56,6 +56,21 @@ def test_a_station_that_took_no_form_is_said_to_be_beyond_limits(admin):
     assert "every form of charging profile was refused" in page(admin, station(ladders={"live": EXHAUSTED}))
 
 
+def test_a_form_that_the_station_accepts_and_does_not_keep_is_shown_as_such(admin):
+    kept = {**PROVEN, "disobeyed": [PROVEN["proven"]]}
+    assert "TxProfile, A, Relative, stackLevel 0: accepted but not obeyed" in page(
+        admin, station(ladders={"live": kept})
+    )
+
+
+def test_how_far_updates_and_uploads_have_come_is_shown(admin):
+    shown = station()
+    shown.progress.create(kind="firmware", status="Downloading", at=timezone.now())
+    answer = page(admin, shown)
+    assert "Downloading" in answer
+    assert "Firmware" in answer
+
+
 def test_settings_are_shown_with_what_came_of_them(admin):
     tried = [["MeterValueSampleInterval", "10", "Accepted"], ["WebSocketPingInterval", "30", "Rejected"]]
     shown = page(admin, station(tried=tried))

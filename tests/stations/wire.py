@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from datetime import UTC, datetime, timedelta
 
 from channels.db import database_sync_to_async
 from channels.testing import WebsocketCommunicator
@@ -30,8 +31,8 @@ class Wire:
     def __init__(self, model=None, *, connectors=1, vendor="", **simulated):
         self.simulated = Station("CP1", "ws://unused", model=model or Model(), connectors=connectors, **simulated)
         self.connectors, self.vendor = connectors, vendor
-        self.calls, self.replies, self.waiting = [], {}, {}
-        self.hour = 10
+        self.calls, self.replies, self.waiting, self.unanswered = [], {}, {}, []
+        self.hour, self.reports = 10, 0
 
     async def __aenter__(self):
         await in_database(self._create)
@@ -69,7 +70,9 @@ class Wire:
             await self.socket.send_to(json.dumps([4, number, error.code, error.description, {}]))
             return
         self.calls.append((action, payload, reply))
-        if reply is not None:
+        if reply is None:
+            self.unanswered.append((action, number))
+        else:
             await self.socket.send_to(json.dumps([3, number, reply]))
 
     async def ask(self, action, **payload):
@@ -103,6 +106,24 @@ class Wire:
         stop = {"transactionId": transaction_id, "meterStop": 500, "timestamp": f"2026-01-05T{self.hour}:30:00Z"}
         await self.ask("StopTransaction", **stop)
 
+    async def reply_late(self, action, reply):
+        """Answer the first call of an action that stayed unanswered."""
+        number = next(number for name, number in self.unanswered if name == action)
+        await self.socket.send_to(json.dumps([3, number, reply]))
+
+    async def measure(self, transaction_id, *currents_a, offered_a=None, number=1):
+        """Report what is drawn on each phase, or offered, now; no two reports are of one moment."""
+        self.reports += 1
+        at = datetime.now(UTC) + timedelta(milliseconds=self.reports)
+        values = [
+            {"value": str(current_a), "measurand": "Current.Import", "phase": f"L{phase}"}
+            for phase, current_a in enumerate(currents_a, start=1)
+        ]
+        if offered_a is not None:
+            values.append({"value": str(offered_a), "measurand": "Current.Offered"})
+        sample = {"timestamp": at.isoformat(), "sampledValue": values}
+        await self.ask("MeterValues", connectorId=number, transactionId=transaction_id, meterValue=[sample])
+
     def asked(self, action):
         """What the station was asked by one action: (payload, reply)."""
         return [(payload, reply) for name, payload, reply in self.calls if name == action]
@@ -131,7 +152,12 @@ class Wire:
     def held_a(self, number=1):
         """What limits a connector now, by the simulator's rules."""
         running = self.simulated.connectors[number].transaction
-        limits = self.simulated.profiles.limits(number, time.time(), running and running.started_at)
+        limits = self.simulated.profiles.limits(
+            number,
+            time.time(),
+            running and running.started_at,
+            ignore_new_default=self.simulated.model.default_needs_new_transaction,
+        )
         return limits.least(self.simulated.maximum_a)
 
 
@@ -139,5 +165,13 @@ async def until(question):
     """Wait until the database answers a question with something true, and return it."""
     async with asyncio.timeout(10):
         while not (found := await in_database(question)):
+            await asyncio.sleep(0.01)
+        return found
+
+
+async def eventually(question):
+    """Wait until what is known in this process answers a question with something true, and return it."""
+    async with asyncio.timeout(10):
+        while not (found := question()):
             await asyncio.sleep(0.01)
         return found
