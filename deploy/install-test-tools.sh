@@ -1,12 +1,13 @@
 #!/bin/sh
 # Install what tests need beside Python: Chromium for the browser tests, gettext for the check of the translations,
-# PostgreSQL to test against it.
+# PostgreSQL to test against it, nginx to test the configuration that is delivered.
 # Without the rights to, say so; the tests that need them then skip, saying why.
 set -eu
 missing=
 command -v chromium >/dev/null || missing="$missing chromium"
 command -v msgfmt >/dev/null || missing="$missing gettext"
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
+command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing="$missing nginx-light"
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" = 0 ]; then as_root=; elif sudo -n true 2>/dev/null; then as_root=sudo; else
     echo "Not installed, for want of root or sudo:$missing. Tests that need them will be skipped." >&2

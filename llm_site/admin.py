@@ -20,6 +20,8 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         ("stations.circuit", _("Circuits"), "account_tree"),
         ("stations.station", _("Charging stations"), "ev_station"),
         ("stations.transaction", _("Transactions"), "receipt_long"),
+        ("stations.securityevent", _("Security events"), "gpp_maybe"),
+        ("stations.certificate", _("Certificates"), "verified_user"),
         ("stations.frame", _("Messages"), "forum"),
         ("badges.badge", _("Badges"), "badge"),
         ("badges.badgesettings", _("Access rule"), "key"),

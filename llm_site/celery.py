@@ -43,6 +43,7 @@ app.conf.update(
             "options": {"expires": 4.0},
         },
         "tidy-commands": {"task": "stations.tasks.tidy_commands", "schedule": 600.0},
+        "tidy-security-events": {"task": "stations.tasks.tidy_security_events", "schedule": 3600.0},
         "forget-old-frames": {"task": "stations.tasks.forget_old_frames", "schedule": 3600.0},
     },
 )

@@ -1,5 +1,7 @@
 """What would be unsafe or cannot work fails at start, with what to do (Django system checks)."""
 
+import ssl
+from ipaddress import ip_network
 from typing import Any
 
 from django.conf import settings
@@ -29,3 +31,30 @@ def secrets_are_strong(**_options: Any) -> list[CheckMessage]:
     if len(settings.SECRET_KEY) >= 32 or settings.DEBUG:
         return []
     return [Warning("LLM_SECRET_KEY has fewer than 32 characters", hint="Leave it out: one is made.", id="llm.W001")]
+
+
+@register()
+def tls_can_be_served(**_options: Any) -> list[CheckMessage]:
+    """Refuse half a TLS set-up, files that are none, and proxies that are no addresses."""
+    problems: list[CheckMessage] = []
+    if bool(settings.TLS_CERT) != bool(settings.TLS_KEY):
+        problems.append(Error("LLM_TLS_CERT and LLM_TLS_KEY: expected both or neither", id="llm.E002"))
+    elif settings.TLS_CERT:
+        try:
+            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(settings.TLS_CERT, settings.TLS_KEY)
+        except OSError as error:  # ssl.SSLError is one
+            text = f"LLM_TLS_CERT, LLM_TLS_KEY: expected a certificate and its key in PEM, came {error}"
+            problems.append(Error(text, id="llm.E003"))
+        if settings.TLS_PORT == settings.PORT:
+            problems.append(Error("LLM_TLS_PORT: expected another port than LLM_PORT", id="llm.E004"))
+    if settings.TLS_CLIENT_CA:
+        try:
+            ssl.create_default_context().load_verify_locations(settings.TLS_CLIENT_CA)
+        except OSError as error:
+            problems.append(Error(f"LLM_TLS_CLIENT_CA: expected certificates in PEM, came {error}", id="llm.E005"))
+    for proxy in settings.TRUSTED_PROXIES:
+        try:
+            ip_network(proxy)
+        except ValueError as error:
+            problems.append(Error(f"LLM_TRUSTED_PROXIES: expected addresses or networks: {error}", id="llm.E006"))
+    return problems

@@ -18,7 +18,8 @@ from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol  # noqa: E402
 
 from llm_site.asgi import application  # noqa: E402
 from llm_site.inbox import Inbox  # noqa: E402
-from llm_site.settings import PORT  # noqa: E402
+from llm_site.settings import PORT, TLS_CERT  # noqa: E402
+from llm_site.tls import listen, tls_of  # noqa: E402
 from stations.services import forget_sockets  # noqa: E402
 
 HANDSHAKE_TIMEOUT_S = 60
@@ -125,12 +126,15 @@ class StationProtocol(WebSocketProtocol):  # type: ignore[misc]
 
 
 class StationServer(Server):  # type: ignore[misc]
-    """Daphne, whose sockets have an inbox and can refuse with a status."""
+    """Daphne, whose sockets have an inbox and can refuse with a status; it says how a connection is secured."""
 
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
         """Give the application what it needs to know of the socket."""
         if scope["type"] == "websocket":
             scope["extensions"] = {"websocket.http.response": {}}
+            tls = tls_of(protocol.transport)
+            if tls is not None:
+                scope["extensions"]["tls"] = tls
             scope["inbox"] = protocol.inbox
         return super().create_application(protocol, scope)
 
@@ -149,7 +153,7 @@ def main() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
-    StationServer(
+    server = StationServer(
         application=watched,
         endpoints=[f"tcp:port={PORT}:interface=0.0.0.0:backlog=4096"],
         websocket_timeout=-1,
@@ -161,7 +165,10 @@ def main() -> None:
         websocket_max_frame_size=LONGEST_FRAME,
         application_close_timeout=CLOSE_WITHIN_S,
         server_name="llm",
-    ).run()
+    )
+    if TLS_CERT:
+        listen(server)
+    server.run()
     logging.shutdown()
     os._exit(0)  # a page that is being sent would otherwise wait for the event loop that has just ended
 

@@ -45,6 +45,11 @@ PORT = env.int("LLM_PORT", default=8000)
 ALLOWED_HOSTS = env.list("LLM_ALLOWED_HOSTS", default=["*"])
 CSRF_TRUSTED_ORIGINS = env.list("LLM_TRUSTED_ORIGINS", default=[])
 WEB_ID = env.str("LLM_WEB_ID", default="web")
+TLS_PORT = env.int("LLM_TLS_PORT", default=8443)
+TLS_CERT = env.str("LLM_TLS_CERT", default="")
+TLS_KEY = env.str("LLM_TLS_KEY", default="")
+TLS_CLIENT_CA = env.str("LLM_TLS_CLIENT_CA", default="")
+TRUSTED_PROXIES = env.list("LLM_TRUSTED_PROXIES", default=[])
 
 INSTALLED_APPS = [
     "daphne",

@@ -31,9 +31,10 @@ def main() -> None:
     is_demo = sys.argv[1:] == ["demo"]
     if _answers(settings.DATA_DIR / "supervisor.sock"):
         sys.exit(f"It is running already with the data of {settings.DATA_DIR}; another one needs its own LLM_DATA_DIR.")
-    for port in [settings.PORT, *(GARAGE_PORTS if is_demo else ())]:
+    chosen = {settings.PORT: "LLM_PORT", **({settings.TLS_PORT: "LLM_TLS_PORT"} if settings.TLS_CERT else {})}
+    for port in [*chosen, *(GARAGE_PORTS if is_demo else ())]:
         if _is_taken(port):
-            hint = "; LLM_PORT chooses another" if port == settings.PORT else ""
+            hint = f"; {chosen[port]} chooses another" if port in chosen else ""
             sys.exit(f"Port {port} is in use: stop what listens there (`ss -tlnp` names it){hint}.")
     _raise_file_limit()
     environment = _environment(is_demo=is_demo)
@@ -107,6 +108,8 @@ def _announce(supervisor: int, *, is_demo: bool) -> None:
             continue
         print(f"\nThe Local Load Manager is up:  {url}")
         print(f"Stations connect to            ws://<this machine>:{settings.PORT}/ocpp/<identity>")
+        if settings.TLS_CERT:
+            print(f"  and, over TLS, to            wss://<this machine>:{settings.TLS_PORT}/ocpp/<identity>")
         print(f"Data and logs are in           {settings.DATA_DIR}\nCtrl-C stops it.\n", flush=True)
         if is_demo and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
             webbrowser.open(url)

@@ -179,7 +179,7 @@ def _change_configuration(station: Station, payload: Payload) -> Payload:
     name, value = payload["key"], payload["value"]
     status = station.configuration.change(name, value)
     if name == "AuthorizationKey" and status == "Accepted":
-        password = bytes.fromhex(value).decode("latin-1")
+        password = bytes.fromhex(value)
         station.after_answer(lambda: station.change_password(password))
     station.follow_configuration()
     return {"status": status}

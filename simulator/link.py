@@ -68,7 +68,7 @@ class Link:
         self._session, self._lost, self._heard = session, lost, heard
         self._headers: dict[str, str] = {}
         if password is not None:
-            self.set_password(password)
+            self.set_password(password.encode())
         self._random = random.Random(identity)
         self._socket: ClientConnection | None = None
         self._enabled = asyncio.Event()
@@ -83,9 +83,9 @@ class Link:
         """Tell whether the socket is open."""
         return self._socket is not None
 
-    def set_password(self, password: str) -> None:
+    def set_password(self, password: bytes) -> None:
         """Sign in with this password from the next connection on."""
-        token = base64.b64encode(f"{self.identity}:{password}".encode()).decode()
+        token = base64.b64encode(self.identity.encode() + b":" + password).decode()
         self._headers["Authorization"] = f"Basic {token}"
 
     def set_silent(self, silent: bool) -> None:

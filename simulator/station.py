@@ -128,7 +128,7 @@ class Station:
         self._link.set_silent(fault == "silent")
         self._link.answer_delay_s = self.model.late_s if fault == "late" else 0.0
 
-    def change_password(self, password: str) -> None:
+    def change_password(self, password: bytes) -> None:
         """Come back with another HTTP Basic password."""
         self._link.set_password(password)
         self._spawn(self._link.close())

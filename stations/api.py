@@ -17,7 +17,7 @@ from accounts.models import User
 from stations.commanding import perform_command
 from stations.errors import CommandUnfit
 from stations.local_lists import progress_of
-from stations.models import Command, CommandState, Connector, LocalList, Station, Transaction
+from stations.models import Command, CommandState, Connector, LocalList, SecurityEvent, Station, Transaction
 from stations.ocpp16.normalise import integer
 from stations.ocpp16.operations import OPERATIONS
 
@@ -121,6 +121,7 @@ class StationOut(Schema):
     fail_safe_a: float | None
     circuit: str | None
     priority: int
+    security_profile: int
     vendor: str
     model: str
     serial_number: str
@@ -189,6 +190,31 @@ class TransactionFilter(Schema):
     until: Annotated[AwareDatetime | None, Field(alias="to")] = None
     station: str | None = None
     badge: str | None = None
+
+
+class SecurityEventFilter(Schema):
+    """Which events: at or after `from` and before `to`, of one station, of one type."""
+
+    since: Annotated[AwareDatetime | None, Field(alias="from")] = None
+    until: Annotated[AwareDatetime | None, Field(alias="to")] = None
+    station: str | None = None
+    type: str | None = None
+
+
+class SecurityEventOut(Schema):
+    """What a station reported of its security; `at` is its own time, where that is believable."""
+
+    id: int
+    station: str
+    type: str
+    at: datetime
+    tech_info: str
+    received_at: datetime
+
+    @staticmethod
+    def resolve_station(event: SecurityEvent) -> str:
+        """Name the station by its identity."""
+        return event.station.identity
 
 
 class CommandIn(Schema):
@@ -298,6 +324,22 @@ def transaction(request: HttpRequest, number: int) -> Transaction:  # noqa: ARG0
     found = Transaction.objects.select_related("connector__station", "badge").filter(pk=number).first()
     if found is None:
         raise Http404(f"there is no transaction {number}")
+    return found
+
+
+@router.get("/security-events", response=list[SecurityEventOut], auth=ADMINISTRATOR, tags=["security"])
+@paginate
+def security_events(request: HttpRequest, wanted: Query[SecurityEventFilter]) -> QuerySet[SecurityEvent]:  # noqa: ARG001
+    """List what stations report of their security, the newest first."""
+    found = SecurityEvent.objects.select_related("station").order_by("-at", "-pk")
+    if wanted.since is not None:
+        found = found.filter(at__gte=wanted.since)
+    if wanted.until is not None:
+        found = found.filter(at__lt=wanted.until)
+    if wanted.station is not None:
+        found = found.filter(station__identity=wanted.station)
+    if wanted.type is not None:
+        found = found.filter(type=wanted.type)
     return found
 
 

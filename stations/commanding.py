@@ -23,6 +23,7 @@ from stations.ocpp16.local_list import SEND
 from stations.ocpp16.normalise import keepable, text
 from stations.ocpp16.operations import CHANGE_LIMITS, OPERATIONS
 from stations.ocpp16.sockets import OUTCOMES, publish
+from stations.security import check_change, note_change_asked, note_change_settled
 from stations.services import forget_limits
 
 logger = logging.getLogger(__name__)
@@ -56,6 +57,7 @@ def request_command(*, station: Station, action: str, payload: dict[str, Any], u
     Raises CommandUnfit.
     """
     check_command(action, payload)
+    check_change(station=station, action=action, payload=payload)
     is_connected = Station.objects.filter(pk=station.pk).exclude(socket_id="").exists()
     command = Command.objects.create(
         station=station,
@@ -66,6 +68,7 @@ def request_command(*, station: Station, action: str, payload: dict[str, Any], u
         requested_by=user,
     )
     if is_connected:
+        note_change_asked(station_id=station.pk, action=action, payload=payload)
         transaction.on_commit(lambda: _hand_over(command, payload))
     return command
 
@@ -119,13 +122,21 @@ def settle_command(
         error_code=text(error_code, 50),
         error_text=text(error_text, 300),
     )
-    command = Command.objects.filter(pk=command_id, action__in=CHANGE_LIMITS | {SEND}).first()
-    if settled and command is not None and command.sent_at is not None:
-        if command.action == SEND:
-            forget_local_lists(station_ids=[command.station_id])
-        else:
-            forget_limits(station_id=command.station_id)
+    if settled:
+        _follow(Command.objects.get(pk=command_id))
     return bool(settled)
+
+
+def _follow(command: Command) -> None:
+    """Draw the consequences of a command that has its outcome."""
+    if command.action == "ChangeConfiguration":
+        note_change_settled(command)
+    elif command.sent_at is None:
+        return
+    elif command.action in CHANGE_LIMITS:
+        forget_limits(station_id=command.station_id)
+    elif command.action == SEND:
+        forget_local_lists(station_ids=[command.station_id])
 
 
 def tidy_commands() -> None:

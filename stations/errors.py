@@ -38,5 +38,9 @@ class CommandGivenUp(StationsError):
     """Nobody waits for a command any longer: it must not be sent."""
 
 
+class CertificateRefused(StationsError):
+    """A certificate is not signed; the message says what is wrong with the request."""
+
+
 class NoAnswer(StationsError):
     """A station did not answer in time."""

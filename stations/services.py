@@ -6,7 +6,6 @@ from django.db.models import OuterRef, Subquery, Value
 from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
-from accounts.secrets import matches
 from badges.authorisation import access_rule, decide, find_badge
 from badges.models import Badge
 from stations.editions import room_for_stations
@@ -25,7 +24,9 @@ from stations.models import (
     Transaction,
 )
 from stations.ocpp16.configuration import MOST_CONNECTORS
+from stations.ocpp16.handshake import Offer
 from stations.ocpp16.normalise import Boot, Status
+from stations.security import hold_to_profile
 from stations.signals import decide_again
 
 IDLE_STATUSES = frozenset({ConnectorStatus.AVAILABLE, ConnectorStatus.UNAVAILABLE, ConnectorStatus.RESERVED})
@@ -37,18 +38,17 @@ def ask_to_decide() -> None:
 
 
 @transaction.atomic
-def admit_station(*, identity: str, password: str | None, socket_id: str, ip_address: str | None) -> Station:
+def admit_station(*, identity: str, offer: Offer, socket_id: str) -> Station:
     """Give a station's place to a new socket; the newest wins. An unknown station is taken in as Pending.
 
-    `password` None: none was offered. Raises StationRefused with the HTTP status of the handshake.
+    Raises StationRefused with the HTTP status of the handshake.
     """
     station = find_station(identity) or _take_in(identity)
-    if station.password_hash and not (password is not None and matches(password, station.password_hash)):
-        raise StationRefused(401, f"{identity}: the password is missing or wrong")
+    secured = hold_to_profile(station, offer)
     now = timezone.now()
     station.socket_id, station.connected_at, station.last_seen_at = socket_id, now, now
-    station.ip_address = ip_address or station.ip_address
-    station.save(update_fields=["socket_id", "connected_at", "last_seen_at", "ip_address"])
+    station.ip_address = offer.ip_address or station.ip_address
+    station.save(update_fields=["socket_id", "connected_at", "last_seen_at", "ip_address", *secured])
     ask_to_decide()
     return station
 
@@ -105,7 +105,7 @@ def boot_station(*, station_id: int, boot: Boot) -> str:
     station.serial_number, station.firmware_version = boot.serial_number, boot.firmware_version
     if station.state == StationState.PENDING and settings.ACCEPT_STATIONS == "auto":
         station.state = StationState.NOT_USABLE if room_for_stations() == 0 else StationState.CONFIGURED
-    station.save()
+    station.save(update_fields=["vendor", "model", "serial_number", "firmware_version", "state"])
     Preconfiguration.objects.filter(station=station).update(needs_reboot=False)
     LocalList.objects.filter(preconfiguration__station=station).update(is_checked=False)
     forget_limits(station_id=station_id)

@@ -1,14 +1,20 @@
-"""Celery tasks: the upkeep of commands, of the message log, and of the lists of badges in the stations."""
+"""Celery tasks: the upkeep of what is kept of stations, and of the lists of badges in them."""
 
 from celery import shared_task
 
-from stations import commanding, local_lists, message_log
+from stations import commanding, local_lists, message_log, security
 
 
 @shared_task(name="stations.tasks.tidy_commands", ignore_result=True)
 def tidy_commands() -> None:
     """End the commands whose message was lost, and delete those of more than a year ago."""
     commanding.tidy_commands()
+
+
+@shared_task(name="stations.tasks.tidy_security_events", ignore_result=True)
+def tidy_security_events() -> None:
+    """Delete old security events."""
+    security.tidy_security_events()
 
 
 @shared_task(name="stations.tasks.forget_old_frames", ignore_result=True)

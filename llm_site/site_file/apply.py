@@ -21,7 +21,7 @@ from llm_site.site_file.check import check
 from llm_site.site_file.document import Document, Entry, Path, Problem, SiteFileError, path_text, read
 from llm_site.site_file.shape import ALL, LISTS, SECTIONS
 from llm_site.site_file.state import lay_over, read_site
-from stations.models import Circuit, Connector, CpoServer, Station, StationState
+from stations.models import Circuit, Connector, CpoServer, SecurityProfile, Station, StationState
 from stations.services import ask_to_decide
 
 Link = tuple[int, int]  # primary keys of a station and a badge
@@ -267,6 +267,9 @@ class _Writer:
         warnings, meter = self.outcome.warnings, Meter.get_solo()
         if Station.objects.filter(is_cpo_enabled=True).exists():
             warnings.append("operator connections are stored, but this version does not connect to operators yet")
+        by_password = Station.objects.filter(security_profile__in=(SecurityProfile.BASIC, SecurityProfile.TLS))
+        for row in by_password.filter(password_hash="", next_password_hash=""):
+            warnings.append(f'the station "{row.identity}" needs a password and has none: it cannot connect')
         if bool(meter.model) != bool(meter.url):
             missing = "url" if meter.model else "model"
             warnings.append(f"the meter has no {missing}: it is not read")

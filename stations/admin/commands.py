@@ -18,6 +18,7 @@ from accounts.models import Role
 from stations.admin.command_form import CommandForm, PayloadForm, configuration_of, example_of, initial_of
 from stations.admin.command_words import CONSEQUENCES, PROFILE_TITLES, TITLES
 from stations.commanding import request_command
+from stations.errors import CommandUnfit
 from stations.models import Command, Station, Transaction
 from stations.ocpp16.blanking import HIDDEN
 from stations.ocpp16.operations import FEATURE_PROFILES, OPERATIONS
@@ -126,13 +127,16 @@ def command_page(station_admin: ModelAdmin, request: HttpRequest, object_id: str
         return render(request, "stations/command_outcome.html", _outcome(request, station, operation))
     form = form_of(request, [station], operation)
     if request.method == "POST" and form.is_valid():
-        sent = request_command(
-            station=station,
-            action=operation,
-            payload=form.cleaned_data["payload"],
-            user=request.user,  # type: ignore[arg-type]  # the permission of the tool lets in users only
-        )
-        return redirect(f"{request.path}?command={sent.pk}#outcome")
+        try:
+            sent = request_command(
+                station=station,
+                action=operation,
+                payload=form.cleaned_data["payload"],
+                user=request.user,  # type: ignore[arg-type]  # the permission of the tool lets in users only
+            )
+            return redirect(f"{request.path}?command={sent.pk}#outcome")
+        except CommandUnfit as error:
+            form.add_error(None, str(error))
     context = {
         **_outcome(request, station, operation),
         **about(operation, [station], form),

@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 from stations.admin.command_words import TITLES
 from stations.admin.commands import CommandTools, about, form_of, page, profiles
 from stations.commanding import WITHDRAWN, request_commands, withdraw_commands
+from stations.errors import CommandUnfit
 from stations.models import Command, CommandState, Station
 from stations.ocpp16.operations import OPERATIONS
 
@@ -57,14 +58,17 @@ class FleetCommandTools(CommandTools):
             raise Http404(f"several stations cannot be asked {operation!r}")
         form = form_of(request, stations, operation)
         if request.method == "POST" and form.is_valid():
-            sent = request_commands(
-                stations=stations,
-                action=operation,
-                payload=form.cleaned_data["payload"],
-                user=request.user,  # type: ignore[arg-type]  # _stations lets in users only
-            )
-            numbers = urlencode({"commands": ",".join(str(command.pk) for command in sent)})
-            return redirect(f"{reverse('admin:stations_station_fleet_outcome')}?{numbers}")
+            try:
+                sent = request_commands(
+                    stations=stations,
+                    action=operation,
+                    payload=form.cleaned_data["payload"],
+                    user=request.user,  # type: ignore[arg-type]  # _stations lets in users only
+                )
+                numbers = urlencode({"commands": ",".join(str(command.pk) for command in sent)})
+                return redirect(f"{reverse('admin:stations_station_fleet_outcome')}?{numbers}")
+            except CommandUnfit as error:
+                form.add_error(None, str(error))
         chosen = urlencode({"stations": request.GET["stations"]})
         context = {
             **about(operation, stations, form),

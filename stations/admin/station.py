@@ -17,6 +17,7 @@ from stations.admin.commands import CommandInline
 from stations.admin.fleet_commands import FleetCommandTools
 from stations.admin.preconfiguration import PreconfigurationInline
 from stations.admin.progress import ProgressInline
+from stations.admin.security import StationForm, security_page
 from stations.errors import EditionFull
 from stations.local_lists import forget_local_lists
 from stations.message_log import as_json_lines
@@ -50,12 +51,13 @@ class StationAdmin(FleetCommandTools):
     """Charging stations."""
 
     list_display = ["__str__", "identity", "state", "phase_rotation", "max_current_a", "connected_at", "last_seen_at"]
-    list_filter = ["state"]
+    list_filter = ["state", "security_profile"]
     search_fields = ["identity", "name"]
     filter_horizontal = ["badges"]
+    form = StationForm
     inlines = [ConnectorInline, PreconfigurationInline, ProgressInline, CommandInline]
     actions = ["approve", "restore", "send_list", "send_to_chosen"]
-    actions_detail = [*FleetCommandTools.actions_detail, "show_messages", "download_messages"]
+    actions_detail = [*FleetCommandTools.actions_detail, "security", "show_messages", "download_messages"]
     readonly_fields = [
         "ip_address",
         "vendor",
@@ -64,6 +66,7 @@ class StationAdmin(FleetCommandTools):
         "firmware_version",
         "connected_at",
         "last_seen_at",
+        "connection_profile",
     ]
     exclude = ["state", "cpo_server", "cpo_identity", "is_cpo_enabled"]
 
@@ -109,6 +112,16 @@ class StationAdmin(FleetCommandTools):
     def has_messages_permission(self, request: HttpRequest, object_id: Any = None) -> bool:  # noqa: ARG002
         """Who may see the message log may have it."""
         return bool(request.user.has_perm("stations.view_frame"))
+
+    @action(description=_("Security"), url_path="security", permissions=["command"])  # type: ignore[untyped-decorator]
+    def security(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Show how a station is secured, and change it."""
+        return security_page(self, request, get_object_or_404(Station, pk=object_id))
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Let what is kept of a station go with it, also what nobody may delete by itself."""
+        listed, counts, _missing, protected = super().get_deleted_objects(objs, request)
+        return listed, counts, set(), protected
 
     def save_model(self, request: HttpRequest, obj: Station, form: Any, change: bool) -> None:
         """Save, and let the loop take it up at once; a new station has one connector until it says otherwise."""

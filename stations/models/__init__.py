@@ -10,6 +10,7 @@ from stations.models.installation import (
     ConnectorStatus,
     CpoServer,
     PhaseRotation,
+    SecurityProfile,
     Station,
     StationState,
 )
@@ -17,12 +18,16 @@ from stations.models.local_list import BadgeList, LocalList
 from stations.models.message_log import FRAMES_KEPT, Frame
 from stations.models.preconfiguration import Preconfiguration
 from stations.models.progress import ProgressKind, StationProgress
+from stations.models.security import Certificate, CertificateAuthority, CertificateState, SecurityEvent
 
 __all__ = [
     "FRAMES_KEPT",
     "MINIMUM_A",
     "UNMEASURED_A",
     "BadgeList",
+    "Certificate",
+    "CertificateAuthority",
+    "CertificateState",
     "Circuit",
     "Command",
     "CommandState",
@@ -35,6 +40,8 @@ __all__ = [
     "PhaseRotation",
     "Preconfiguration",
     "ProgressKind",
+    "SecurityEvent",
+    "SecurityProfile",
     "Station",
     "StationProgress",
     "StationState",

@@ -75,6 +75,15 @@ class StationState(models.TextChoices):
     NOT_USABLE = "not_usable", _("Not usable")
 
 
+class SecurityProfile(models.IntegerChoices):
+    """How a connection is secured (OCPP 1.6 security whitepaper); a higher one includes what those below ask for."""
+
+    NONE = 0, _("0: no security")
+    BASIC = 1, _("1: password")
+    TLS = 2, _("2: TLS and password")
+    CERTIFICATE = 3, _("3: TLS and client certificate")
+
+
 class CpoServer(models.Model):
     """An operator's back-end that stations can be connected to (SPEC S19)."""
 
@@ -138,7 +147,20 @@ class Station(models.Model):
     serial_number = models.CharField(_("serial number"), max_length=100, blank=True)
     firmware_version = models.CharField(_("firmware"), max_length=100, blank=True)
 
+    security_profile = models.PositiveSmallIntegerField(
+        _("security profile"),
+        choices=SecurityProfile,
+        default=SecurityProfile.NONE,
+        help_text=_("The least a connection must satisfy. It can be raised, never lowered."),
+    )
+    wanted_security_profile = models.PositiveSmallIntegerField(
+        choices=SecurityProfile, null=True, blank=True, editable=False
+    )
+    connection_profile = models.PositiveSmallIntegerField(
+        _("last connected with"), choices=SecurityProfile, null=True, blank=True, editable=False
+    )
     password_hash = models.CharField(max_length=64, blank=True, editable=False)
+    next_password_hash = models.CharField(max_length=64, blank=True, editable=False)
     socket_id = models.CharField(max_length=120, blank=True, editable=False)
     connected_at = models.DateTimeField(_("connected at"), null=True, blank=True, editable=False)
     last_seen_at = models.DateTimeField(_("last heard at"), null=True, blank=True, editable=False)
@@ -154,6 +176,9 @@ class Station(models.Model):
         constraints = [
             models.CheckConstraint(condition=~Q(identity=""), name="station_identity_given"),
             models.CheckConstraint(condition=Q(state__in=StationState.values), name="station_state_known"),
+            models.CheckConstraint(
+                condition=Q(security_profile__in=SecurityProfile.values), name="station_security_profile_known"
+            ),
             models.CheckConstraint(condition=Q(phase_rotation__in=PhaseRotation.values), name="station_rotation_known"),
             models.CheckConstraint(condition=Q(min_current_a__gte=MINIMUM_A), name="station_minimum_at_least_6_a"),
             models.CheckConstraint(

@@ -16,6 +16,7 @@ from stations.ocpp16.batching import keep_meter_values
 from stations.ocpp16.database import in_database
 from stations.ocpp16.frames import OcppError
 from stations.ocpp16.onboarding import SETTLE_S
+from stations.ocpp16.security import security_event, sign_certificate
 from stations.services import authorise, boot_station, record_progress, record_status
 from stations.transactions import start_transaction, stop_transaction
 
@@ -124,6 +125,8 @@ HANDLERS: dict[str, Handler] = {
     "Heartbeat": heartbeat,
     "LogStatusNotification": partial(progress, ProgressKind.LOG),
     "MeterValues": meter_values,
+    "SecurityEventNotification": security_event,
+    "SignCertificate": sign_certificate,
     "SignedFirmwareStatusNotification": partial(progress, ProgressKind.SIGNED_FIRMWARE),
     "StartTransaction": start,
     "StatusNotification": status_notification,

@@ -1,13 +1,11 @@
 """One station's socket: handshake, frames in and out, and its end (OCPP-J 1.6 §3–§5)."""
 
 import asyncio
-import base64
-import binascii
 import itertools
 import logging
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 from urllib.parse import unquote
 
@@ -22,6 +20,7 @@ from stations.ocpp16.charge_point import answer
 from stations.ocpp16.command_queue import CommandQueue
 from stations.ocpp16.commands import Limits
 from stations.ocpp16.database import in_database
+from stations.ocpp16.handshake import read_offer
 from stations.ocpp16.list_sending import bring_up_to_date
 from stations.ocpp16.onboarding import QUIET_S, onboard
 from stations.ocpp16.socket_log import SocketLog
@@ -88,9 +87,8 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             self.station = await in_database(
                 admit_station,
                 identity=identity,
-                password=self._password(),
+                offer=read_offer(self.scope),
                 socket_id=self.socket_id,
-                ip_address=(self.scope.get("client") or [None])[0],
             )
         except StationRefused as refusal:
             logger.warning("Refused: %s", refusal)
@@ -126,16 +124,6 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         if chosen is None:
             raise StationRefused(400, f"{identity} speaks {', '.join(offered)}; {SUBPROTOCOL} is needed")
         return str(chosen)
-
-    def _password(self) -> str | None:
-        """Return the password of HTTP Basic; the user name is not looked at, the address already says who it is."""
-        for name, value in self.scope["headers"]:
-            if name == b"authorization" and value[:6].lower() == b"basic ":
-                try:
-                    return base64.b64decode(value[6:]).decode().partition(":")[2]
-                except (binascii.Error, UnicodeDecodeError):
-                    return None
-        return None
 
     async def _refuse(self, refusal: StationRefused) -> None:
         """Answer the upgrade with an HTTP status where the server can (ASGI denial response)."""
@@ -262,6 +250,10 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+    def start_work(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run what a handler must not wait for beside the socket."""
+        self._start(work)
 
     def start_onboarding(self, delay_s: float, *, is_return: bool = False) -> None:
         """Learn what the station can and set what it needs, in `delay_s`; what was under way is begun again.

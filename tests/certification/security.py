@@ -11,7 +11,7 @@ from tests.certification.certificates import hash_data, pem_of, request_for
 from tests.certification.features import LOCATION
 from tests.certification.installation import PASSWORD
 from tests.certification.station import ACCEPTED, wire_time
-from tests.certification.table import PENDING, Case, entering
+from tests.certification.table import Case, entering
 
 SECURITY: list[Case] = []
 case = entering(SECURITY)
@@ -33,7 +33,7 @@ async def event(station, operator, kind):
     assert await operator.security_events() == [kind]
 
 
-@case("073", CONNECTION, "new password", why=PENDING)
+@case("073", CONNECTION, "new password")
 async def new_password(station, operator):
     new = "00112233445566778899aabbccddeeff00112233"
     station.password = PASSWORD
@@ -63,7 +63,7 @@ async def certify(station, operator, answer):
     return key, chain
 
 
-@case("074", CERTIFICATES, "new certificate for the station", why=PENDING)
+@case("074", CERTIFICATES, "new certificate for the station")
 async def new_certificate(station, operator):
     key, chain = await certify(station, operator, ACCEPTED)
     await station.leave()
@@ -73,7 +73,7 @@ async def new_certificate(station, operator):
     assert (await operator.station())["is_connected"]
 
 
-@case("077", EVENTS, "invalid certificate of the station", why=PENDING)
+@case("077", EVENTS, "invalid certificate of the station")
 async def invalid_certificate_of_the_station(station, operator):
     await certify(station, operator, REJECTED)
     await event(station, operator, "InvalidChargePointCertificate")
@@ -113,7 +113,7 @@ async def delete_a_certificate(station, operator):
         await operator.order("GetInstalledCertificateIds", {"certificateType": root_type}, gone, "rejected")
 
 
-@case("078", EVENTS, "invalid certificate of the central system", why=PENDING)
+@case("078", EVENTS, "invalid certificate of the central system")
 async def invalid_certificate_of_the_central_system(station, operator):
     await station.boot()
     wanted = {"certificateType": "CentralSystemRootCertificate", "certificate": pem_of(station.authority.root)}
@@ -121,7 +121,7 @@ async def invalid_certificate_of_the_central_system(station, operator):
     await event(station, operator, "InvalidCentralSystemCertificate")
 
 
-@case("079", EVENTS, "security log", why=PENDING)
+@case("079", EVENTS, "security log")
 async def security_log(station, operator):
     await station.boot()
     wanted = {"logType": "SecurityLog", "requestId": 4, "log": {"remoteLocation": LOCATION}}
@@ -149,7 +149,7 @@ async def progress(station, *statuses):
         assert await station.ask("SignedFirmwareStatusNotification", status=status, requestId=5) == {}
 
 
-@case("080", FIRMWARE, "installed", why=PENDING)
+@case("080", FIRMWARE, "installed")
 async def signed_firmware(station, operator):
     await begin_update(station, operator, "Downloading", "Downloaded", "SignatureVerified")
     await station.report("Unavailable")
@@ -163,14 +163,14 @@ async def signed_firmware(station, operator):
     assert await operator.state() == "Available"
 
 
-@case("081", FIRMWARE, "invalid signature", why=PENDING)
+@case("081", FIRMWARE, "invalid signature")
 async def firmware_with_an_invalid_signature(station, operator):
     await begin_update(station, operator, "Downloading", "Downloaded", "InvalidSignature")
     await event(station, operator, "InvalidFirmwareSignature")
     assert (await operator.station())["firmware_version"] == "1.0.0"
 
 
-@case("083", CONNECTION, "higher security profile", why=PENDING)
+@case("083", CONNECTION, "higher security profile")
 async def higher_profile(station, operator):
     station.password = PASSWORD
     await station.boot()
@@ -212,7 +212,7 @@ async def boot_over_tls(station, operator, cipher):
 CIPHERS = ("ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384")  # white paper §3, A00.FR.318
 
 
-@case("086", CONNECTION, "TLS with the server's certificate", why=PENDING)
+@case("086", CONNECTION, "TLS with the server's certificate")
 async def tls_with_the_servers_certificate(station, operator):
     station.password = PASSWORD
     station.use_tls()
@@ -220,7 +220,7 @@ async def tls_with_the_servers_certificate(station, operator):
         await boot_over_tls(station, operator, cipher)
 
 
-@case("087", CONNECTION, "TLS with the station's certificate", why=PENDING)
+@case("087", CONNECTION, "TLS with the station's certificate")
 async def tls_with_the_stations_certificate(station, operator):
     station.use_tls(station.authority.sign(station.identity))
     for cipher in CIPHERS:

@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-PENDING = "the load manager's side of it is being built"
 Play = Callable[[Any, Any], Awaitable[None]]
 
 

@@ -13,7 +13,7 @@ import pytest
 from tests.certification.core import CORE
 from tests.certification.features import FEATURES
 from tests.certification.security import SECURITY
-from tests.certification.table import PENDING, Lacking
+from tests.certification.table import Lacking
 
 pytestmark = pytest.mark.e2e
 
@@ -22,9 +22,7 @@ CASES = [*CORE, *FEATURES, *SECURITY]
 
 def row(case):
     marks = []
-    if case.why == PENDING:
-        marks = [pytest.mark.xfail(reason=case.why, strict=False)]
-    elif case.why:
+    if case.why:
         marks = [pytest.mark.xfail(reason=case.why, raises=Lacking, strict=True)]
     return pytest.param(case, id=str(case), marks=marks)
 
@@ -41,4 +39,4 @@ async def test_a_case(case, bench):
 def test_the_table_has_one_row_for_each_of_the_77_cases():
     assert max(Counter(case.number for case in CASES).values()) == 1
     assert len(CASES) == 77
-    assert sum(not case.why or case.why == PENDING for case in CASES) >= 75
+    assert sum(not case.why for case in CASES) >= 75

@@ -66,6 +66,8 @@ def test_the_side_menu_lists_the_jobs_and_leads_back_to_the_overview(client, adm
         "Circuits",
         "Charging stations",
         "Transactions",
+        "Security events",
+        "Certificates",
         "Messages",
         "Badges",
         "Access rule",

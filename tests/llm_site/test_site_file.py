@@ -513,3 +513,19 @@ def test_what_the_command_dumps_it_applies_from_standard_input_without_a_change(
 def test_the_command_says_where_it_cannot_write(tmp_path):
     with pytest.raises(CommandError, match="cannot be written"):
         call_command("site", "dump", str(tmp_path / "none" / "site.yaml"))
+
+
+def test_taking_the_password_from_a_station_that_needs_one_is_warned_of():
+    apply_site("stations: [{identity: CP1, password: s3cret}, {identity: CP2, password: s3cret}]")
+    Station.objects.filter(identity="CP1").update(security_profile=1)
+    assert apply_site("stations: [{identity: CP2, password: null}]").warnings == []
+    (warning,) = apply_site("stations: [{identity: CP1, password: null}]").warnings
+    assert 'the station "CP1" needs a password and has none' in warning
+
+
+def test_applying_a_file_leaves_a_password_alone_that_the_station_may_have_taken():
+    apply_site("stations: [{identity: CP1, password: s3cret}]")
+    Station.objects.update(next_password_hash="of-the-new-one", security_profile=1)
+    apply_site("stations: [{identity: CP1, name: Place 1, password: s3cret}]")
+    station = Station.objects.get()
+    assert (station.next_password_hash, station.security_profile) == ("of-the-new-one", 1)

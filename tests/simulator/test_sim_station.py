@@ -538,12 +538,12 @@ async def test_a_password_goes_as_basic_authorization(site, power):
     await site_is_up(site)
     token = base64.b64decode(site.sockets[0].request.headers["Authorization"].removeprefix("Basic "))
     assert token == b"CP7:s3cret"
-    fresh = "a-new-password-of-20"
-    key = call.ChangeConfiguration(key="AuthorizationKey", value=fresh.encode().hex())
+    fresh = bytes(range(236, 256))
+    key = call.ChangeConfiguration(key="AuthorizationKey", value=fresh.hex())
     assert (await site.ask(key)).status == "Accepted"
     await site.until(lambda: len(site.statuses()) == 2)
     token = base64.b64decode(site.sockets[1].request.headers["Authorization"].removeprefix("Basic "))
-    assert token == f"CP7:{fresh}".encode()
+    assert token == b"CP7:" + fresh
     (secret,) = (await site.ask(call.GetConfiguration(key=["AuthorizationKey"]))).configuration_key
     assert secret["value"] == ""
 

@@ -1,0 +1,87 @@
+"""What a connection brings along to show who it is: password, encryption, client certificate, address.
+
+TLS is ended here, or by a proxy that `LLM_TRUSTED_PROXIES` names; headers of anyone else count for nothing.
+"""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from ipaddress import ip_address, ip_network
+from typing import Any
+from urllib.parse import unquote
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+from django.conf import settings
+
+
+@dataclass(frozen=True, slots=True)
+class ClientCertificate:
+    """A client certificate that TLS has verified; `common_name` is empty where it has none, or more than one."""
+
+    common_name: str
+    fingerprint: str
+    issuer: x509.Name
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a connection offers; None: nothing. The user name of HTTP Basic is left out, the address says who it is."""
+
+    is_encrypted: bool = False
+    password: bytes | None = None
+    certificate: ClientCertificate | None = None
+    ip_address: str | None = None
+
+
+def read_offer(scope: Mapping[str, Any]) -> Offer:
+    """Read the ASGI scope of a WebSocket, with its TLS extension."""
+    headers: dict[bytes, bytes] = dict(scope["headers"])
+    client = (scope.get("client") or [None])[0]
+    password = _password(headers.get(b"authorization", b""))
+    if _is_trusted(client):
+        pem = unquote(headers.get(b"x-client-certificate", b"").decode("latin1"))
+        is_encrypted = headers.get(b"x-forwarded-proto", b"").lower() in (b"https", b"wss")
+        return Offer(is_encrypted, password, _certificate(pem), _forwarded(headers) or client)
+    tls = scope.get("extensions", {}).get("tls")
+    chain = tls["client_cert_chain"] if tls else ()
+    return Offer(tls is not None, password, _certificate(chain[0]) if chain else None, client)
+
+
+def _password(header: bytes) -> bytes | None:
+    """Return the password of HTTP Basic."""
+    if header[:6].lower() != b"basic ":
+        return None
+    try:
+        return base64.b64decode(header[6:]).partition(b":")[2]
+    except binascii.Error:
+        return None
+
+
+def _is_trusted(address: str | None) -> bool:
+    """Say whether headers from an address are believed."""
+    return address is not None and any(ip_address(address) in ip_network(net) for net in settings.TRUSTED_PROXIES)
+
+
+def _forwarded(headers: Mapping[bytes, bytes]) -> str | None:
+    """Return the address that the nearest proxy saw."""
+    last = headers.get(b"x-forwarded-for", b"").decode("latin1").rpartition(",")[2].strip()
+    try:
+        return str(ip_address(last))
+    except ValueError:
+        return None
+
+
+def _certificate(pem: str) -> ClientCertificate | None:
+    """Read a certificate; None where there is none, or where it is unreadable."""
+    try:
+        certificate = x509.load_pem_x509_certificate(pem.encode())
+        names = [str(name.value) for name in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+        issuer = certificate.issuer
+    except ValueError:
+        return None
+    fingerprint = sha256(certificate.public_bytes(Encoding.DER)).hexdigest()
+    return ClientCertificate(names[0] if len(names) == 1 else "", fingerprint, issuer)

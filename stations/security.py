@@ -1,0 +1,217 @@
+"""Who a station must show itself to be: security profiles, passwords, and what it reports of its security.
+
+OCPP 1.6 security whitepaper, edition 3. The handshake costs one keyed hash or two and no query more than without, but
+for a client certificate.
+"""
+
+import logging
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Count, QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from accounts.secrets import keyed_hash, matches
+from stations.certificates import flaw_of_certificate
+from stations.errors import CommandUnfit, StationRefused
+from stations.models import (
+    Certificate,
+    CertificateState,
+    Command,
+    CommandState,
+    SecurityEvent,
+    SecurityProfile,
+    Station,
+)
+from stations.ocpp16.handshake import Offer
+
+logger = logging.getLogger(__name__)
+
+KEY_BYTES = 20  # 40 hexadecimal digits, the most a station takes (security whitepaper, AuthorizationKey)
+PASSWORD_KEY, PROFILE_KEY = "authorizationkey", "securityprofile"
+EVENTS_KEPT_FOR, MOST_EVENTS = timedelta(days=366), 10_000
+
+
+# --- the handshake
+
+
+def hold_to_profile(station: Station, offer: Offer) -> list[str]:
+    """Let a connection in that satisfies its station's security profile; returns the fields that changed with it.
+
+    A new password counts from its first use, a wanted profile from the first connection that satisfies it. Raises
+    StationRefused with the HTTP status of the handshake.
+    """
+    needed = station.security_profile
+    if needed >= SecurityProfile.TLS and not offer.is_encrypted:
+        raise StationRefused(403, f"{station.identity}: security profile {needed} needs TLS, it came without")
+    flaw = "TLS is needed for it" if not offer.is_encrypted else flaw_of_certificate(station, offer.certificate)
+    used = _password_used(station, offer.password)
+    if not flaw:
+        reached = SecurityProfile.CERTIFICATE
+    elif used:
+        reached = SecurityProfile.TLS if offer.is_encrypted else SecurityProfile.BASIC
+    else:
+        reached = SecurityProfile.NONE
+    if needed == SecurityProfile.CERTIFICATE and flaw:
+        raise StationRefused(403, f"{station.identity}: security profile 3 needs a client certificate: {flaw}")
+    if flaw and not used and (station.password_hash or needed >= SecurityProfile.BASIC):
+        raise StationRefused(401, f"{station.identity}: the password is missing or wrong")
+    station.connection_profile = reached
+    changed = ["connection_profile"]
+    if used == station.next_password_hash != "":
+        station.password_hash, station.next_password_hash = used, ""
+        changed += ["password_hash", "next_password_hash"]
+        logger.info("%s came back with its new password", station.identity)
+    if station.wanted_security_profile is not None and reached >= station.wanted_security_profile:
+        station.security_profile = max(needed, station.wanted_security_profile)
+        station.wanted_security_profile = None
+        changed += ["security_profile", "wanted_security_profile"]
+        logger.info("%s came back with security profile %s", station.identity, station.security_profile)
+    return changed
+
+
+def _password_used(station: Station, offered: bytes | None) -> str:
+    """Return the kept hash that a password fits; empty where none does.
+
+    A station sends an AuthorizationKey as the digits it was given, or as the bytes they stand for.
+    """
+    kept_hashes = [kept for kept in (station.password_hash, station.next_password_hash) if kept]
+    if offered is None or not kept_hashes:
+        return ""
+    try:
+        as_text = offered.decode()
+    except UnicodeDecodeError:
+        as_text = offered.decode("latin1")
+    spellings = (as_text, offered.hex(), offered.hex().upper())
+    return next((kept for kept in kept_hashes if any(matches(spelling, kept) for spelling in spellings)), "")
+
+
+# --- profiles
+
+
+def flaw_of_profile(station: Station, profile: int) -> str:
+    """Say what keeps a station from being held to a security profile; empty: nothing."""
+    if profile < station.security_profile:
+        return _("The security profile is %(now)d and can only be raised.") % {"now": station.security_profile}
+    if profile not in SecurityProfile.values:
+        return _("There are security profiles 0 to 3.")
+    has_password = station.password_hash or station.next_password_hash
+    if profile in (SecurityProfile.BASIC, SecurityProfile.TLS) and not has_password:
+        return _("The station has no password yet: set one first.")
+    if profile >= SecurityProfile.TLS and not (settings.TLS_CERT or settings.TRUSTED_PROXIES):
+        return _("No TLS is served: set LLM_TLS_CERT and LLM_TLS_KEY, or LLM_TRUSTED_PROXIES.")
+    if profile == SecurityProfile.CERTIFICATE and not settings.TLS_CLIENT_CA:
+        valid = Certificate.objects.filter(station_id=station.pk, not_after__gt=timezone.now())
+        if not valid.filter(state__in=(CertificateState.ISSUED, CertificateState.ACCEPTED)).exists():
+            return _("No certificate was signed for the station yet: ask it for a request first.")
+    return ""
+
+
+# --- passwords
+
+
+def new_key() -> str:
+    """Make an AuthorizationKey: random bytes as hexadecimal digits."""
+    return secrets.token_hex(KEY_BYTES)
+
+
+@transaction.atomic
+def make_password(*, station_id: int) -> str:
+    """Make a password to be typed into a station and return it, this once; the one before counts until it is used.
+
+    Raises CommandUnfit while a station is being told another.
+    """
+    station = Station.objects.select_for_update().get(pk=station_id)
+    if _changes_of_password(station).filter(state__in=Command.OPEN).exists():
+        raise CommandUnfit(_("The station is being told a new password just now."))
+    key = new_key()
+    Station.objects.filter(pk=station_id).update(next_password_hash=keyed_hash(key))
+    return key
+
+
+def _changes_of_password(station: Station) -> QuerySet[Command]:
+    return Command.objects.filter(
+        station_id=station.pk, action="ChangeConfiguration", payload__key__iexact=PASSWORD_KEY
+    ).order_by("-pk")
+
+
+# --- what is told to stations and changes how they connect
+
+
+def key_of(action: str, payload: dict[str, Any]) -> str:
+    """Return which of the two keys that change how a station connects a command writes; empty: neither."""
+    key = str(payload.get("key", "")).strip().lower() if action == "ChangeConfiguration" else ""
+    return key if key in (PASSWORD_KEY, PROFILE_KEY) else ""
+
+
+def check_change(*, station: Station, action: str, payload: dict[str, Any]) -> None:
+    """Raise CommandUnfit where a change of password or profile would lock the station out, or lower its profile."""
+    key, value = key_of(action, payload), str(payload.get("value", ""))
+    if key == PROFILE_KEY:
+        flaw = flaw_of_profile(station, int(value)) if value.isdecimal() else _("There are security profiles 0 to 3.")
+    elif key == PASSWORD_KEY:
+        flaw = _flaw_of_new_password(station, value)
+    else:
+        return
+    if flaw:
+        raise CommandUnfit(f"{station.identity}: {flaw}")
+
+
+def _flaw_of_new_password(station: Station, value: str) -> str:
+    """Say what keeps a station from being told another password; empty: nothing."""
+    if not value:
+        return _("A password cannot be taken away from a station, only changed.")
+    last = _changes_of_password(station).first()
+    if last is not None and last.is_open:
+        return _("The station is being told a new password just now.")
+    if station.next_password_hash and last is not None and last.state == CommandState.ACCEPTED:
+        return _("The station took a new password and has not come back with it: restart it first.")
+    return ""
+
+
+def note_change_asked(*, station_id: int, action: str, payload: dict[str, Any]) -> None:
+    """Let a new password count from before it is sent: a station may come back with it before its answer is kept."""
+    if key_of(action, payload) == PASSWORD_KEY:
+        Station.objects.filter(pk=station_id).update(next_password_hash=keyed_hash(str(payload["value"])))
+
+
+def note_change_settled(command: Command) -> None:
+    """Forget a new password that was refused or never sent; want a profile that was accepted."""
+    key = key_of(command.action, command.payload)
+    was_not_taken = command.sent_at is None or command.state in (CommandState.REJECTED, CommandState.REFUSED)
+    if key == PASSWORD_KEY and was_not_taken:
+        Station.objects.filter(pk=command.station_id).update(next_password_hash="")
+    elif key == PROFILE_KEY and command.state == CommandState.ACCEPTED:
+        Station.objects.filter(pk=command.station_id).update(wanted_security_profile=int(command.payload["value"]))
+
+
+# --- events
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedEvent:
+    """A SecurityEventNotification; `at` is its own time, or that of receipt where it has none."""
+
+    type: str
+    at: datetime
+    tech_info: str
+
+
+def record_security_event(*, station_id: int, event: ReportedEvent) -> bool:
+    """Keep what a station reports; False if it has reported that before (stations repeat themselves)."""
+    kept = {"station_id": station_id, "type": event.type, "at": event.at, "tech_info": event.tech_info}
+    return SecurityEvent.objects.get_or_create(**kept, defaults={"received_at": timezone.now()})[1]
+
+
+def tidy_security_events() -> None:
+    """Delete the events of more than a year ago, and the oldest of a station that reports without end."""
+    SecurityEvent.objects.filter(received_at__lt=timezone.now() - EVENTS_KEPT_FOR).delete()
+    counted = SecurityEvent.objects.order_by().values("station_id").annotate(count=Count("pk"))
+    for station_id in counted.filter(count__gt=MOST_EVENTS).values_list("station_id", flat=True):
+        events = SecurityEvent.objects.filter(station_id=station_id).order_by("-pk")
+        events.filter(pk__lte=events.values_list("pk", flat=True)[MOST_EVENTS]).delete()

@@ -1,0 +1,44 @@
+"""Keys, requests and certificates as stations and other authorities make them."""
+
+from datetime import UTC, datetime, timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
+
+def new_key():
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def key_pem(key):
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+def named(*names):
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name) for name in names])
+
+
+def request_for(*names, key=None):
+    """Return a certificate signing request as PEM."""
+    builder = x509.CertificateSigningRequestBuilder().subject_name(named(*names))
+    return builder.sign(key or new_key(), hashes.SHA256()).public_bytes(Encoding.PEM).decode()
+
+
+def certificate_for(name, key, *, issuer=None, issuer_key=None):
+    """Return a certificate as PEM, signed by its own key unless an authority is given."""
+    now = datetime.now(UTC)
+    is_root = issuer is None
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(named(name))
+        .issuer_name(issuer or named(name))
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=30))
+        .add_extension(x509.BasicConstraints(ca=is_root, path_length=None), critical=True)
+    )
+    return builder.sign(issuer_key or key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
