@@ -74,8 +74,14 @@ async def begin_update(station, operator, *statuses):
     """Order firmware and report how far it comes."""
     await station.boot(firmwareVersion="1.0.0")
     await operator.order("UpdateFirmware", {"location": LOCATION, "retrieveDate": wire_time()}, {})
+    await progress(station, operator, *statuses)
+
+
+async def progress(station, operator, *statuses):
+    """Report how far firmware has come, which is kept."""
     for status in statuses:
         assert await station.ask("FirmwareStatusNotification", status=status) == {}
+        assert await operator.progress("firmware") == status
 
 
 @case("044_1", FIRMWARE, "downloaded and installed")
@@ -84,10 +90,10 @@ async def firmware_installed(station, operator):
     for connector in (0, 1):
         await station.report("Unavailable", connector)
     assert await operator.state() == "Unavailable"
-    await station.ask("FirmwareStatusNotification", status="Installing")
+    await progress(station, operator, "Installing")
     await station.leave()
     await station.boot(firmwareVersion="2.0.0")
-    await station.ask("FirmwareStatusNotification", status="Installed")
+    await progress(station, operator, "Installed")
     assert (await operator.station())["firmware_version"] == "2.0.0"
     assert await operator.state() == "Available"
 
@@ -104,10 +110,10 @@ async def firmware_installation_failed(station, operator):
     await begin_update(station, operator, "Downloading", "Downloaded")
     for connector in (0, 1):
         await station.report("Unavailable", connector)
-    await station.ask("FirmwareStatusNotification", status="Installing")
+    await progress(station, operator, "Installing")
     await station.leave()
     await station.boot(firmwareVersion="1.0.0")
-    await station.ask("FirmwareStatusNotification", status="InstallationFailed")
+    await progress(station, operator, "InstallationFailed")
     assert (await operator.station())["firmware_version"] == "1.0.0"
     assert await operator.state() == "Available"
 
@@ -118,6 +124,7 @@ async def diagnose(station, operator, *statuses):
     await operator.order("GetDiagnostics", {"location": LOCATION}, {"fileName": "diagnostics.zip"})
     for status in statuses:
         assert await station.ask("DiagnosticsStatusNotification", status=status) == {}
+        assert await operator.progress("diagnostics") == status
     assert await operator.state() == "Available"
 
 
@@ -155,7 +162,8 @@ async def reservation_used(station, operator):
     await station.boot()
     await reserve(station, operator)
     number = await station.charge(VALID, reservationId=7)
-    assert (await operator.transaction())["id"] == number
+    kept = await operator.transaction()
+    assert (kept["id"], kept["reservation_id"]) == (number, 7)
     assert await operator.state() == "Charging"
 
 
@@ -202,7 +210,8 @@ async def reservation_of_the_station(station, operator):
     await station.boot()
     await reserve(station, operator, connector=0)
     number = await station.charge(VALID, reservationId=7)
-    assert (await operator.transaction())["id"] == number
+    kept = await operator.transaction()
+    assert (kept["id"], kept["reservation_id"]) == (number, 7)
 
 
 @case("051", RESERVATION, "cancelled")

@@ -43,6 +43,10 @@ class Operator:
         """Return the state of its connector."""
         return (await self.connector())["status"]
 
+    async def progress(self, kind):
+        """Return how far it said last that an update or an upload has come."""
+        return {part["kind"]: part["status"] for part in (await self.station())["progress"]}.get(kind)
+
     async def transactions(self):
         """Return its transactions, the newest first."""
         return (await self._get("/transactions", station=self._station.identity))["items"]

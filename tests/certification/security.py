@@ -128,6 +128,7 @@ async def security_log(station, operator):
     await operator.order("GetLog", wanted, {"status": "Accepted", "filename": "security.log"})
     for status in ("Uploading", "Uploaded"):
         assert await station.ask("LogStatusNotification", status=status, requestId=4) == {}
+        assert await operator.progress("log") == status
 
 
 async def begin_update(station, operator, *statuses):
@@ -140,13 +141,14 @@ async def begin_update(station, operator, *statuses):
         "signature": "c2lnbmF0dXJl",
     }
     await operator.order("SignedUpdateFirmware", {"requestId": 5, "firmware": firmware}, ACCEPTED)
-    await progress(station, *statuses)
+    await progress(station, operator, *statuses)
 
 
-async def progress(station, *statuses):
-    """Report how far signed firmware has come."""
+async def progress(station, operator, *statuses):
+    """Report how far signed firmware has come, which is kept."""
     for status in statuses:
         assert await station.ask("SignedFirmwareStatusNotification", status=status, requestId=5) == {}
+        assert await operator.progress("signed_firmware") == status
 
 
 @case("080", FIRMWARE, "installed")
@@ -154,11 +156,11 @@ async def signed_firmware(station, operator):
     await begin_update(station, operator, "Downloading", "Downloaded", "SignatureVerified")
     await station.report("Unavailable")
     assert await operator.state() == "Unavailable"
-    await progress(station, "Installing", "InstallRebooting")
+    await progress(station, operator, "Installing", "InstallRebooting")
     await station.leave()
     await station.boot(firmwareVersion="2.0.0")
     await event(station, operator, "FirmwareUpdated")
-    await progress(station, "Installed")
+    await progress(station, operator, "Installed")
     assert (await operator.station())["firmware_version"] == "2.0.0"
     assert await operator.state() == "Available"
 

@@ -21,9 +21,7 @@ CASES = [*CORE, *FEATURES, *SECURITY]
 
 
 def row(case):
-    marks = []
-    if case.why:
-        marks = [pytest.mark.xfail(reason=case.why, raises=Lacking, strict=True)]
+    marks = [pytest.mark.xfail(reason=case.why, raises=Lacking, strict=True)] if case.why else []
     return pytest.param(case, id=str(case), marks=marks)
 
 
