@@ -7,10 +7,11 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
@@ -130,3 +131,12 @@ class Product:
             f"== {path.name}\n{path.read_text(errors='replace')[-3000:]}"
             for path in (self.folder / "log").glob("*.log")
         )
+
+
+def running() -> Iterator[Product]:
+    """Give a product that takes stations as they come; a fixture of whatever scope."""
+    with tempfile.TemporaryDirectory(prefix="llm-") as folder:
+        product = Product(folder, LLM_ACCEPT_STATIONS="auto")
+        product.start()
+        yield product
+        product.stop()
