@@ -310,7 +310,8 @@ async def attack(product: Product, frames: int, seed: int) -> Seen:
         await sending
         spans["attack"].append((began, time.monotonic()))
         rate = frames / TURNS / (time.monotonic() - began)
-        print(f"turn {turn + 1}/{TURNS}: {hostile.kinds.total()} frames, {rate:.0f} frames/s", flush=True)
+        held = memory.samples[-1][1] / 2**20
+        print(f"turn {turn + 1}/{TURNS}: {hostile.kinds.total()} frames, {rate:.0f}/s, {held:.1f} MiB", flush=True)
     await hostile.close()
     ended.set()
     await asyncio.gather(*charging)

@@ -275,7 +275,8 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     def start_stop(self, transaction_id: int) -> None:
         """Ask the station to end a transaction; repeated wishes within a minute are one."""
         now = time.monotonic()
-        if now - self._stop_asked_at.get(transaction_id, -STOP_AGAIN_S) >= STOP_AGAIN_S:
+        self._stop_asked_at = {pk: at for pk, at in self._stop_asked_at.items() if now - at < STOP_AGAIN_S}
+        if transaction_id not in self._stop_asked_at:
             self._stop_asked_at[transaction_id] = now
             self.start_call("RemoteStopTransaction", {"transactionId": transaction_id})
 
