@@ -1,13 +1,13 @@
 """The message log: what went over each station's socket, for whoever must find out why (1,000 frames, 7 days)."""
 
+import time
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 import orjson
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import OuterRef, Subquery
-from django.utils import timezone
 
 from stations.models import FRAMES_KEPT, Frame, Station
 from stations.ocpp16.blanking import frame_without_secrets
@@ -18,14 +18,14 @@ HOLD_NO_SECRETS = frozenset(
     {"Authorize", "Heartbeat", "MeterValues", "StartTransaction", "StatusNotification", "StopTransaction"}
 )
 TRIM_EACH = 100
-_COLUMNS = ("station_id", "number", "at", "is_incoming", "action", "text")
+_COLUMNS = ("station_id", "number", "at_s", "is_incoming", "action", "text")
 
 
 class Heard(NamedTuple):
-    """A frame of a station (primary key) at a time (s since 1970); an answer has the action of its call."""
+    """A frame of a station (primary key) at a time (since 1970); an answer has the action of its call."""
 
     station_id: int
-    at: float
+    at_s: float
     is_incoming: bool
     action: str
     text: str
@@ -52,14 +52,13 @@ def keep_frames(*, frames: Sequence[Heard]) -> None:
 def _row(frame: Heard, number: int) -> tuple[Any, ...]:
     """Lay a frame out in the order of `_COLUMNS`."""
     text = frame.text if frame.action in HOLD_NO_SECRETS else frame_without_secrets(frame.text)
-    at = connection.ops.adapt_datetimefield_value(datetime.fromtimestamp(frame.at, UTC))
     action, text = frame.action[:50].replace("\x00", ""), text.replace("\x00", "")
-    return (frame.station_id, number, at, frame.is_incoming, action, text)
+    return (frame.station_id, number, frame.at_s, frame.is_incoming, action, text)
 
 
 def forget_old_frames() -> None:
     """Delete what is older than a week: all that comes before the first frame that is not."""
-    fresh = Frame.objects.order_by("pk").filter(at__gte=timezone.now() - KEPT_FOR).first()
+    fresh = Frame.objects.order_by("pk").filter(at_s__gte=time.time() - KEPT_FOR.total_seconds()).first()
     old = Frame.objects.all() if fresh is None else Frame.objects.filter(pk__lt=fresh.pk)
     old.delete()
 

@@ -57,7 +57,7 @@ class FrameAdmin(ReadOnlyAdmin):
     search_help_text = _("Station, action, or any part of a message")
     show_full_result_count = False
 
-    @admin.display(description=_("time"), ordering="at")
+    @admin.display(description=_("time"), ordering="pk")
     def moment(self, frame: Frame) -> str:
         """Write the time to the millisecond."""
         return timezone.localtime(frame.at).isoformat(" ", "milliseconds")[:-6]

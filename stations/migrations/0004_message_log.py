@@ -16,7 +16,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(primary_key=True, serialize=False)),
                 ('number', models.BigIntegerField()),
-                ('at', models.DateTimeField(verbose_name='time')),
+                ('at_s', models.FloatField(verbose_name='time')),
                 ('is_incoming', models.BooleanField(verbose_name='from the station')),
                 ('action', models.CharField(blank=True, max_length=50, verbose_name='action')),
                 ('text', models.TextField(verbose_name='message')),

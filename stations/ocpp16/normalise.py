@@ -7,7 +7,6 @@ be understood at all raises OcppError; everything else is read as well as it can
 import hashlib
 import json
 import math
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -28,6 +27,7 @@ LARGEST = {
     "SoC": 100.0,
 }
 KILO_UNITS = {"Power.Active.Import": "kw", "Energy.Active.Import.Register": "kwh"}
+PHASES = {f"L{number}{to}": number - 1 for number in (1, 2, 3) for to in ("", "-N")}
 DEEPEST = 20
 LARGEST_TRANSACTION = 2**31 - 1  # numbers are minted as int32
 MOST_KEPT, MOST_FIELDS = 16_384, 50  # characters; fields of what is longer
@@ -180,7 +180,7 @@ def portions(payload: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     portion: list[Mapping[str, Any]] = []
     size = 0
     for entry in _mappings(payload.get("meterValue")):
-        values = list(_mappings(entry.get("sampledValue")))
+        values = _mappings(entry.get("sampledValue"))
         for start in range(0, len(values), MOST_AT_A_TIME):
             part = values[start : start + MOST_AT_A_TIME]
             if size + len(part) > MOST_AT_A_TIME:
@@ -271,14 +271,13 @@ def _three(values: Mapping[int, float]) -> tuple[float | None, float | None, flo
 
 def _phase(raw: Any) -> int | None:
     """Return 0–2 for L1–L3 and L1-N–L3-N; None for anything else (§7.38)."""
-    match = re.fullmatch(r"\s*L([123])(-N)?\s*", raw, re.IGNORECASE) if isinstance(raw, str) else None
-    return int(match[1]) - 1 if match else None
+    return PHASES.get(raw.strip().upper()) if isinstance(raw, str) else None
 
 
-def _mappings(raw: Any) -> Iterable[Mapping[str, Any]]:
-    """Yield the objects of a list; a lone object counts as a list of one."""
+def _mappings(raw: Any) -> list[dict[str, Any]]:
+    """Return the objects of a list; a lone object counts as a list of one."""
     entries = raw if isinstance(raw, list) else [raw]
-    return (entry for entry in entries if isinstance(entry, Mapping))
+    return [entry for entry in entries if isinstance(entry, dict)]
 
 
 def moment(raw: Any, received_at: datetime) -> tuple[datetime, bool]:
@@ -296,9 +295,9 @@ def moment(raw: Any, received_at: datetime) -> tuple[datetime, bool]:
 
 def text(raw: Any, length: int) -> str:
     """Return a printable string cut to `length`; numbers become their digits, anything else is empty."""
-    if isinstance(raw, bool) or not isinstance(raw, str | int | float):
-        return ""
-    return str(raw).replace("\x00", "").strip()[:length]
+    if isinstance(raw, str):
+        return raw.replace("\x00", "").strip()[:length]
+    return str(raw)[:length] if isinstance(raw, int | float) and not isinstance(raw, bool) else ""
 
 
 def keepable(raw: Mapping[str, Any], most: int = MOST_KEPT) -> dict[str, Any]:
@@ -328,10 +327,13 @@ def _keepable(raw: Any, deepest: int) -> Any:
 
 def number(raw: Any) -> float | None:
     """Return a finite number; decimal commas and surrounding space are understood, None otherwise."""
-    if isinstance(raw, bool) or not isinstance(raw, str | int | float):
-        return None
     try:
-        value = float(raw.strip().replace(",", ".") if isinstance(raw, str) else raw)
+        if isinstance(raw, str):
+            value = float(raw.replace(",", "."))
+        elif isinstance(raw, int | float) and not isinstance(raw, bool):
+            value = float(raw)
+        else:
+            return None
     except (ValueError, OverflowError):
         return None
     return value if math.isfinite(value) else None
