@@ -7,6 +7,7 @@ from channels.db import database_sync_to_async
 from django.db import IntegrityError, OperationalError, connection, transaction
 
 from stations.models import Connector, Station
+from stations.ocpp16 import database
 from stations.ocpp16.database import in_database
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("closed_connections")]
@@ -35,7 +36,8 @@ async def together(*calls):
     return await asyncio.gather(*(in_database(*call) for call in calls), return_exceptions=True)
 
 
-async def test_calls_that_come_together_share_one_commit():
+async def test_calls_that_come_together_share_one_commit(monkeypatch):
+    monkeypatch.setattr(database, "LONGEST_BATCH_S", 60)
     commits = []
     await together(
         *[(lambda: transaction.on_commit(lambda: commits.append(len(connection.savepoint_ids))),)] * 3,
