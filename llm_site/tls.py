@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from daphne.server import Server
 from django.conf import settings
@@ -26,12 +27,12 @@ class TlsContext:
         context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
         context.use_certificate_chain_file(settings.TLS_CERT)
         context.use_privatekey_file(settings.TLS_KEY)
-        roots = [crypto.load_certificate(crypto.FILETYPE_PEM, authority().certificate_pem.encode())]
         if settings.TLS_CLIENT_CA:
             context.load_verify_locations(settings.TLS_CLIENT_CA)
-        for root in roots:
-            context.get_cert_store().add_cert(root)
-            context.add_client_ca(root)
+            context.load_client_ca(settings.TLS_CLIENT_CA.encode())
+        own_root = x509.load_pem_x509_certificate(authority().certificate_pem.encode())
+        context.get_cert_store().add_cert(crypto.X509.from_cryptography(own_root))
+        context.add_client_ca(own_root)
         context.set_verify(SSL.VERIFY_PEER)  # not FAIL_IF_NO_PEER_CERT: stations of profile 2 have none
         self._context = context
 

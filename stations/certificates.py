@@ -258,4 +258,6 @@ def flaw_of_certificate(station: Station, offered: ClientCertificate | None) -> 
         return "the one offered is not one that was issued here"
     if offered.common_name not in _names_of(station):
         return f"the one offered is in the name {offered.common_name!r:.100}"
+    if offered.common_name != station.identity and _is_of_another(offered.common_name, station):
+        return f"{offered.common_name!r:.100} is another station's name"
     return ""

@@ -9,7 +9,9 @@ from typing import Any
 import orjson
 from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
+from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models import User
@@ -84,7 +86,13 @@ def request_commands(
 def withdraw_commands(*, command_ids: Iterable[int]) -> int:
     """End the commands that were not sent yet and return how many; what is on the wire goes on."""
     queued = Command.objects.filter(pk__in=command_ids, state=CommandState.QUEUED)
-    return queued.update(state=CommandState.TIMED_OUT, error_text=WITHDRAWN)
+    return _end(queued, state=CommandState.TIMED_OUT, error_text=WITHDRAWN)
+
+
+def end_commands_of_last_life() -> None:
+    """End, at the start of a web process and before its sockets are forgotten, what its last life had in hand."""
+    stations = Station.objects.filter(socket_id__startswith=f"{settings.WEB_ID}/")
+    _end(Command.objects.filter(station__in=stations, state__in=Command.OPEN), state=CommandState.NOT_CONNECTED)
 
 
 def _hand_over(command: Command, payload: dict[str, Any]) -> None:
@@ -139,11 +147,22 @@ def _follow(command: Command) -> None:
         forget_local_lists(station_ids=[command.station_id])
 
 
+@transaction.atomic
+def _end(commands: QuerySet[Command], *, state: CommandState, error_text: str = "") -> int:
+    """End open commands that no answer will come to; returns how many."""
+    ended = list(commands.select_for_update())
+    Command.objects.filter(pk__in=[command.pk for command in ended]).update(state=state, error_text=error_text)
+    for command in ended:
+        command.state = state
+        _follow(command)
+    return len(ended)
+
+
 def tidy_commands() -> None:
     """End the commands whose outcome can no longer come (their message was lost), and delete old ones."""
     now = timezone.now()
     overdue = Command.objects.filter(state__in=Command.OPEN, created_at__lt=now - OVERDUE_AFTER)
-    overdue.update(state=CommandState.TIMED_OUT, error_text="its outcome was lost")
+    _end(overdue, state=CommandState.TIMED_OUT, error_text="its outcome was lost")
     Command.objects.filter(created_at__lt=now - KEPT_FOR).delete()
 
 

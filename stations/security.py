@@ -12,7 +12,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, QuerySet
+from django.db.models import Count
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -105,10 +105,11 @@ def flaw_of_profile(station: Station, profile: int) -> str:
         return _("The station has no password yet: set one first.")
     if profile >= SecurityProfile.TLS and not (settings.TLS_CERT or settings.TRUSTED_PROXIES):
         return _("No TLS is served: set LLM_TLS_CERT and LLM_TLS_KEY, or LLM_TRUSTED_PROXIES.")
-    if profile == SecurityProfile.CERTIFICATE and not settings.TLS_CLIENT_CA:
+    has_shown_one = station.connection_profile == SecurityProfile.CERTIFICATE
+    if profile == SecurityProfile.CERTIFICATE and not settings.TLS_CLIENT_CA and not has_shown_one:
         valid = Certificate.objects.filter(station_id=station.pk, not_after__gt=timezone.now())
-        if not valid.filter(state__in=(CertificateState.ISSUED, CertificateState.ACCEPTED)).exists():
-            return _("No certificate was signed for the station yet: ask it for a request first.")
+        if not valid.filter(state=CertificateState.ACCEPTED).exists():
+            return _("The station has accepted no certificate yet: ask it for a request first.")
     return ""
 
 
@@ -124,20 +125,33 @@ def new_key() -> str:
 def make_password(*, station_id: int) -> str:
     """Make a password to be typed into a station and return it, this once; the one before counts until it is used.
 
-    Raises CommandUnfit while a station is being told another.
+    It replaces another that is not in use yet only while the station is away: it may have lost that one, and has to
+    be visited now. Raises CommandUnfit.
     """
     station = Station.objects.select_for_update().get(pk=station_id)
-    if _changes_of_password(station).filter(state__in=Command.OPEN).exists():
-        raise CommandUnfit(_("The station is being told a new password just now."))
+    flaw = _flaw_of_next_password(station)
+    if flaw and (station.socket_id or _is_being_told(station)):
+        raise CommandUnfit(flaw)
     key = new_key()
     Station.objects.filter(pk=station_id).update(next_password_hash=keyed_hash(key))
     return key
 
 
-def _changes_of_password(station: Station) -> QuerySet[Command]:
-    return Command.objects.filter(
-        station_id=station.pk, action="ChangeConfiguration", payload__key__iexact=PASSWORD_KEY
-    ).order_by("-pk")
+def _flaw_of_next_password(station: Station) -> str:
+    """Say why a station may hold a password that it has not come with yet; empty: it does not."""
+    if _is_being_told(station):
+        return _("The station is being told a new password just now.")
+    if station.next_password_hash:
+        return _(
+            "The station may have taken a new password and has not come back with it: restart it first. "
+            "If it has lost it, make one to enter by hand while the station is not connected."
+        )
+    return ""
+
+
+def _is_being_told(station: Station) -> bool:
+    changes = Command.objects.filter(station_id=station.pk, action="ChangeConfiguration", state__in=Command.OPEN)
+    return changes.filter(payload__key__iexact=PASSWORD_KEY).exists()
 
 
 # --- what is told to stations and changes how they connect
@@ -166,12 +180,7 @@ def _flaw_of_new_password(station: Station, value: str) -> str:
     """Say what keeps a station from being told another password; empty: nothing."""
     if not value:
         return _("A password cannot be taken away from a station, only changed.")
-    last = _changes_of_password(station).first()
-    if last is not None and last.is_open:
-        return _("The station is being told a new password just now.")
-    if station.next_password_hash and last is not None and last.state == CommandState.ACCEPTED:
-        return _("The station took a new password and has not come back with it: restart it first.")
-    return ""
+    return _flaw_of_next_password(Station.objects.select_for_update().get(pk=station.pk))
 
 
 def note_change_asked(*, station_id: int, action: str, payload: dict[str, Any]) -> None:

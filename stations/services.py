@@ -11,8 +11,6 @@ from badges.models import Badge
 from stations.editions import room_for_stations
 from stations.errors import EditionFull, StationRefused
 from stations.models import (
-    Command,
-    CommandState,
     Connector,
     ConnectorStatus,
     LocalList,
@@ -87,9 +85,7 @@ def release_socket(*, station_id: int, socket_id: str) -> bool:
 
 def forget_sockets() -> None:
     """Note at the start of a web process that the sockets of its last life are gone."""
-    stations = Station.objects.filter(socket_id__startswith=f"{settings.WEB_ID}/")
-    Command.objects.filter(station__in=stations, state__in=Command.OPEN).update(state=CommandState.NOT_CONNECTED)
-    stations.update(socket_id="")
+    Station.objects.filter(socket_id__startswith=f"{settings.WEB_ID}/").update(socket_id="")
 
 
 def note_seen(*, station_ids: list[int]) -> None:

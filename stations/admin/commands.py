@@ -98,7 +98,7 @@ class CommandTools(ModelAdmin):  # type: ignore[misc]
     @action(description=gettext_lazy("All commands"), url_path="send-command", permissions=["command"])  # type: ignore[untyped-decorator]
     def send_command(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """List every operation, by feature profile."""
-        station = _station(self, request, object_id)
+        station = station_or_404(self, request, object_id)
         context = {"station": station, "where": station, "profiles": profiles(f"{request.path}{{}}/")}
         return page(self, request, "stations/commands.html", context)
 
@@ -120,7 +120,7 @@ for _operation in OFTEN_NEEDED:
 
 def command_page(station_admin: ModelAdmin, request: HttpRequest, object_id: str, operation: str) -> HttpResponse:
     """Send one command by hand and show the outcome of the last one; htmx asks for that alone until it is there."""
-    station = _station(station_admin, request, object_id)
+    station = station_or_404(station_admin, request, object_id)
     if operation not in OPERATIONS:
         raise Http404(f"no operation of OCPP 1.6 is called {operation!r}")
     if getattr(request, "htmx", False):
@@ -160,7 +160,8 @@ def about(operation: str, stations: Sequence[Station], form: forms.Form) -> dict
     }
 
 
-def _station(station_admin: ModelAdmin, request: HttpRequest, object_id: str) -> Station:
+def station_or_404(station_admin: ModelAdmin, request: HttpRequest, object_id: str) -> Station:
+    """Find the station of a page by what stands in its address."""
     station = station_admin.get_object(request, object_id)
     if not isinstance(station, Station):
         raise Http404(f"there is no station {object_id!r}")

@@ -6,14 +6,14 @@ from urllib.parse import quote
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action
 
-from stations.admin.commands import CommandInline
+from stations.admin.commands import CommandInline, station_or_404
 from stations.admin.fleet_commands import FleetCommandTools
 from stations.admin.preconfiguration import PreconfigurationInline
 from stations.admin.progress import ProgressInline
@@ -70,7 +70,7 @@ class StationAdmin(FleetCommandTools):
     ]
     exclude = ["state", "cpo_server", "cpo_identity", "is_cpo_enabled"]
 
-    @admin.action(description=_("Take into service"))
+    @admin.action(description=_("Take into service"), permissions=["change"])
     def approve(self, request: HttpRequest, queryset: QuerySet[Station]) -> None:
         """Approve the chosen stations."""
         try:
@@ -81,14 +81,14 @@ class StationAdmin(FleetCommandTools):
         text = ngettext("%(count)d station taken into service.", "%(count)d stations taken into service.", count)
         self.message_user(request, text % {"count": count}, messages.SUCCESS)
 
-    @admin.action(description=_("Restore pre-configuration"))
+    @admin.action(description=_("Restore pre-configuration"), permissions=["change"])
     def restore(self, request: HttpRequest, queryset: QuerySet[Station]) -> None:
         """Forget what was learned of the chosen stations, and learn it anew."""
         restore_preconfiguration(station_ids=list(queryset.values_list("pk", flat=True)))
         text = _("The pre-configuration begins anew, with stations that are away when they come back.")
         self.message_user(request, text, messages.SUCCESS)
 
-    @admin.action(description=_("Send the list of badges anew"))
+    @admin.action(description=_("Send the list of badges anew"), permissions=["change"])
     def send_list(self, request: HttpRequest, queryset: QuerySet[Station]) -> None:
         """Have the chosen stations sent their whole list of badges."""
         forget_local_lists(station_ids=list(queryset.values_list("pk", flat=True)))
@@ -96,14 +96,15 @@ class StationAdmin(FleetCommandTools):
         self.message_user(request, text, messages.SUCCESS)
 
     @action(description=_("Messages"), url_path="messages", permissions=["messages"])  # type: ignore[untyped-decorator]
-    def show_messages(self, request: HttpRequest, object_id: str) -> HttpResponse:  # noqa: ARG002
+    def show_messages(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Show what went over this station's socket."""
-        return redirect(f"{reverse('admin:stations_frame_changelist')}?station__id__exact={int(object_id)}")
+        station = station_or_404(self, request, object_id)
+        return redirect(f"{reverse('admin:stations_frame_changelist')}?station__id__exact={station.pk}")
 
     @action(description=_("Download messages"), url_path="messages.jsonl", permissions=["messages"])  # type: ignore[untyped-decorator]
-    def download_messages(self, request: HttpRequest, object_id: str) -> HttpResponse:  # noqa: ARG002
+    def download_messages(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Hand out the message log of this station as JSON lines."""
-        station = get_object_or_404(Station, pk=object_id)
+        station = station_or_404(self, request, object_id)
         response = HttpResponse(b"".join(as_json_lines(station)), content_type="application/x-ndjson")
         name = quote(f"{station.identity}.jsonl", safe="")
         response["Content-Disposition"] = f"attachment; filename*=UTF-8''{name}"
@@ -116,7 +117,7 @@ class StationAdmin(FleetCommandTools):
     @action(description=_("Security"), url_path="security", permissions=["command"])  # type: ignore[untyped-decorator]
     def security(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Show how a station is secured, and change it."""
-        return security_page(self, request, get_object_or_404(Station, pk=object_id))
+        return security_page(self, request, station_or_404(self, request, object_id))
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Let what is kept of a station go with it, also what nobody may delete by itself."""
@@ -125,7 +126,10 @@ class StationAdmin(FleetCommandTools):
 
     def save_model(self, request: HttpRequest, obj: Station, form: Any, change: bool) -> None:
         """Save, and let the loop take it up at once; a new station has one connector until it says otherwise."""
-        super().save_model(request, obj, form, change)
-        if not change:
+        if change:  # what was entered alone: sockets write the rest meanwhile
+            columns = {field.name for field in obj._meta.concrete_fields}
+            obj.save(update_fields=columns.intersection(form.changed_data))
+        else:
+            super().save_model(request, obj, form, change)
             connector_of(obj.pk, 1)
         ask_to_decide()

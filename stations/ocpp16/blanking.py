@@ -7,25 +7,41 @@ import orjson
 
 HIDDEN = "(hidden)"
 _SECRET_KEY = re.compile(r"authorizationkey|passw|passphrase|psk|secret|token", re.IGNORECASE)
-_ADDRESS = re.compile(
-    r"^(?P<scheme>[a-z][a-z0-9+.-]*://)(?P<user>[^/?]*@)?(?P<place>[^?]*)(?P<query>\?.*)?$", re.I | re.S
-)
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_PLACE = re.compile(r"(?P<user>[^/?]*@)?(?P<place>[^?@]*)(?P<query>\?[^@]*)?", re.DOTALL)
 
 
 def without_secrets(part: Any) -> Any:
-    """Blank what must not be kept: values of secret configuration keys, and user, password and query of addresses."""
+    """Blank what must not be kept: values of secret keys, and user, password and query of addresses.
+
+    What stands in a string as JSON is looked through as well.
+    """
     if isinstance(part, dict):
-        kept = {name: without_secrets(value) for name, value in part.items()}
+        kept = {name: _value_without_secrets(name, value) for name, value in part.items()}
         if part.get("value") and _SECRET_KEY.search(str(part.get("key", ""))):
             kept["value"] = HIDDEN
         return kept
     if isinstance(part, list):
         return [without_secrets(value) for value in part]
-    address = _ADDRESS.match(part) if isinstance(part, str) else None
-    if address is None:
-        return part
+    return _text_without_secrets(part) if isinstance(part, str) else part
+
+
+def _value_without_secrets(name: str, value: Any) -> Any:
+    is_secret = value and value is not True and _SECRET_KEY.search(name)
+    return HIDDEN if is_secret else without_secrets(value)
+
+
+def _text_without_secrets(text: str) -> str:
+    if text.lstrip()[:1] in ("{", "["):
+        return frame_without_secrets(text)
+    scheme = _SCHEME.match(text)
+    if scheme is None:
+        return text
+    address = _PLACE.fullmatch(text, scheme.end())
+    if address is None:  # an @ elsewhere than before the host: a password typed as it is, with / or ? in it
+        return scheme[0] + HIDDEN
     user, query = (HIDDEN + "@" if address["user"] else ""), ("?" + HIDDEN if address["query"] else "")
-    return f"{address['scheme']}{user}{address['place']}{query}"
+    return f"{scheme[0]}{user}{address['place']}{query}"
 
 
 def frame_without_secrets(text: str) -> str:

@@ -87,7 +87,7 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             self.station = await in_database(
                 admit_station,
                 identity=identity,
-                offer=read_offer(self.scope),
+                offer=read_offer(self.scope, identity),
                 socket_id=self.socket_id,
             )
         except StationRefused as refusal:

@@ -37,11 +37,11 @@ class Offer:
     ip_address: str | None = None
 
 
-def read_offer(scope: Mapping[str, Any]) -> Offer:
-    """Read the ASGI scope of a WebSocket, with its TLS extension."""
+def read_offer(scope: Mapping[str, Any], identity: str) -> Offer:
+    """Read the ASGI scope of a station's WebSocket, with its TLS extension."""
     headers: dict[bytes, bytes] = dict(scope["headers"])
     client = (scope.get("client") or [None])[0]
-    password = _password(headers.get(b"authorization", b""))
+    password = _password(headers.get(b"authorization", b""), identity)
     if _is_trusted(client):
         pem = unquote(headers.get(b"x-client-certificate", b"").decode("latin1"))
         is_encrypted = headers.get(b"x-forwarded-proto", b"").lower() in (b"https", b"wss")
@@ -51,14 +51,19 @@ def read_offer(scope: Mapping[str, Any]) -> Offer:
     return Offer(tls is not None, password, _certificate(chain[0]) if chain else None, client)
 
 
-def _password(header: bytes) -> bytes | None:
-    """Return the password of HTTP Basic."""
+def _password(header: bytes, identity: str) -> bytes | None:
+    """Return the password of HTTP Basic, whose user is the identity.
+
+    An identity with colons in it is more than RFC 7617 allows, and base64 may have lost its padding: both are read.
+    """
     if header[:6].lower() != b"basic ":
         return None
     try:
-        return base64.b64decode(header[6:]).partition(b":")[2]
+        pair = base64.b64decode(header[6:] + b"==")
     except binascii.Error:
         return None
+    user = identity.encode() + b":"
+    return pair.removeprefix(user) if pair.startswith(user) else pair.partition(b":")[2]
 
 
 def _is_trusted(address: str | None) -> bool:

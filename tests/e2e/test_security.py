@@ -225,6 +225,8 @@ async def test_behind_nginx_only_what_it_has_verified_counts(secured, tls_folder
     with nginx_before(secured, tls_folder) as url:
         tls, offer = encrypted(tls_folder), {"identity": "CP3", "password": "key-of-CP3"}
         chain, key = await signed(url, "CP3", "key-of-CP3", tls)
+        of_cp3 = "SELECT state FROM stations_certificate WHERE common_name = 'CP3'"
+        await asyncio.to_thread(secured.wait_for, lambda: secured.query(of_cp3) == [("accepted",)])
         async with connected(url, **offer, tls=tls) as socket:
             await change(secured, "CP3", socket, "SecurityProfile", "3")
         async with connected(url, identity="CP3", tls=encrypted(tls_folder, chain, key)) as socket:

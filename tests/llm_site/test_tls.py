@@ -4,9 +4,14 @@ import os
 import ssl
 
 import pytest
+from cryptography import x509
 from django.core.management import CommandError, call_command
+from OpenSSL import SSL
 
 from llm_site.checks import tls_can_be_served
+from llm_site.tls import TlsContext
+from stations.certificates import authority
+from tests.certificates import certificate_for, new_key
 
 
 @pytest.fixture
@@ -57,3 +62,13 @@ def test_half_a_set_up_is_refused_at_start(served, changed, problem):
 
 def test_without_tls_there_is_nothing_to_complain_of():
     assert complaints() == []
+
+
+@pytest.mark.django_db
+def test_a_station_is_told_every_authority_whose_certificates_are_taken(served, tmp_path):
+    foreign = tmp_path / "foreign.pem"
+    foreign.write_text("".join(certificate_for(name, new_key()) for name in ("First root", "Second root")))
+    served.TLS_CLIENT_CA = str(foreign)
+    asked = SSL.Connection(TlsContext().getContext(), None).get_client_ca_list()
+    own = x509.load_pem_x509_certificate(authority().certificate_pem.encode()).subject
+    assert [f"CN={name.CN}" for name in asked] == ["CN=First root", "CN=Second root", own.rfc4514_string()]

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from stations.commanding import (
     check_command,
+    end_commands_of_last_life,
     note_sent,
     request_command,
     settle_command,
@@ -21,7 +22,6 @@ from stations.errors import CommandUnfit
 from stations.models import Command, CommandState, Connector, Station
 from stations.ocpp16.blanking import HIDDEN, without_secrets
 from stations.ocpp16.operations import OPERATIONS, is_accepted
-from stations.services import forget_sockets
 from tests.http_client import ask, token_of
 from tests.stations.test_consumer import Line
 
@@ -303,7 +303,7 @@ def test_an_answer_to_what_was_never_sent_cannot_be_kept(queued):
 
 def test_a_web_process_that_starts_ends_the_commands_of_its_last_life(queued, settings):
     settings.WEB_ID = "elsewhere"
-    forget_sockets()
+    end_commands_of_last_life()
     assert state_of(queued) == CommandState.NOT_CONNECTED
 
 
@@ -398,6 +398,21 @@ def test_an_answer_without_a_status_means_yes():
         ({"location": f"https://host/f.bin?{HIDDEN}"}, {"location": "https://host/f.bin?sig=abc"}),
         ({"location": "ftp://192.168.1.2/logs/"}, {"location": "ftp://192.168.1.2/logs/"}),
         ({"log": {"remoteLocation": f"ftp://{HIDDEN}@h/"}}, {"log": {"remoteLocation": "ftp://u:p@h/"}}),
+        ({"location": f"ftp://{HIDDEN}"}, {"location": "ftp://user:p/w@host/"}),
+        ({"location": f"ftp://{HIDDEN}"}, {"location": "ftp://user:p?w@host/"}),
+        ({"location": f"ftp://{HIDDEN}"}, {"location": "ftp://user:p@s/w@host/?mail=a@b"}),
+        ({"location": f"ftp://{HIDDEN}@host"}, {"location": "ftp://user:p#w@host"}),
+        ({"vendorId": "x", "password": HIDDEN}, {"vendorId": "x", "password": "a"}),
+        ({"wifiPSK": HIDDEN, "pin": 1}, {"wifiPSK": 1234, "pin": 1}),
+        ({"tokens": HIDDEN}, {"tokens": ["a", {"b": "c"}]}),
+        ({"password": "", "hasPassword": True, "token": None}, {"password": "", "hasPassword": True, "token": None}),
+        ({"data": f'{{"password":"{HIDDEN}"}}'}, {"data": '{"password": "a"}'}),
+        ({"data": f'[{{"url":"ftp://{HIDDEN}@h/"}}]'}, {"data": ' [{"url": "ftp://u:p@h/"}]'}),
+        ({"data": HIDDEN}, {"data": '{"password": "a'}),
+        ({"data": '{ "idTag": "A1" }'}, {"data": '{ "idTag": "A1" }'}),
+        ({"data": "the token has expired"}, {"data": "the token has expired"}),
+        ({"idTag": "A1", "parentIdTag": "B2"}, {"idTag": "A1", "parentIdTag": "B2"}),
+        ({"key": ["AuthorizationKey"]}, {"key": ["AuthorizationKey"]}),
         ([{"key": "x-secret", "value": HIDDEN}, 1, None], [{"key": "x-secret", "value": "a"}, 1, None]),
     ],
 )

@@ -8,16 +8,25 @@ from datetime import timedelta
 import pytest
 from asgiref.sync import async_to_sync
 from channels.db import database_sync_to_async
+from django.conf import settings
 from django.utils import timezone
 
 from accounts.secrets import keyed_hash
 from stations import security
 from stations.certificates import issue_certificate
-from stations.commanding import note_sent, request_command, settle_command
+from stations.commanding import (
+    end_commands_of_last_life,
+    note_sent,
+    request_command,
+    settle_command,
+    tidy_commands,
+    withdraw_commands,
+)
 from stations.errors import CommandUnfit
 from stations.models import Certificate, CertificateState, Command, CommandState, SecurityEvent, Station
 from stations.ocpp16.blanking import HIDDEN
 from stations.security import make_password, record_security_event, tidy_security_events
+from stations.services import forget_sockets
 from tests.certificates import certificate_for, named, new_key, request_for
 from tests.http_client import ask, token_of
 from tests.stations.test_consumer import Line, in_database
@@ -117,6 +126,22 @@ async def test_a_password_that_is_no_utf_8_is_read_as_latin_1():
         pass
 
 
+@pytest.mark.parametrize("user", ["00:1A:2B:3C", "other"])
+async def test_a_password_is_read_whole_where_the_identity_has_colons(user):
+    await make(identity="00:1A:2B:3C", password_hash=keyed_hash("with:colon"))
+    credentials = base64.b64encode(f"{user}:with:colon".encode())
+    async with Line("/ocpp/00:1A:2B:3C", headers=[(b"authorization", b"Basic " + credentials)]):
+        pass
+
+
+@pytest.mark.parametrize("password", ["12345", "123456", "1234567"])
+async def test_base64_without_its_padding_is_read(password):
+    await make(password_hash=keyed_hash(password))
+    credentials = base64.b64encode(f"CP1:{password}".encode()).rstrip(b"=")
+    async with Line("/ocpp/CP1", headers=[(b"authorization", b"Basic " + credentials)]):
+        pass
+
+
 async def test_a_certificate_of_the_station_stands_for_its_password():
     owner = await make(security_profile=3, password_hash=keyed_hash(OLD))
     signed = await in_database(lambda: certificate_of(owner))
@@ -154,6 +179,16 @@ async def test_another_authority_counts_where_it_was_named_and_by_identity_or_se
         pass
     strange = certificate_for("CP2", key, issuer=named("Foreign root"), issuer_key=new_key())
     assert await offering(certificate=strange).refusal() == 403
+
+
+async def test_another_authority_counts_for_a_serial_number_only_where_no_other_station_has_it(settings):
+    settings.TLS_CLIENT_CA = "/some/root.pem"
+    await make(security_profile=3, serial_number="CP2")
+    offered = certificate_for("CP2", new_key(), issuer=named("Foreign root"), issuer_key=new_key())
+    async with offering(certificate=offered):
+        pass
+    await make(identity="CP2")
+    assert await offering(certificate=offered).refusal() == 403
 
 
 # --- a proxy before
@@ -266,6 +301,84 @@ async def test_a_password_is_changed_one_at_a_time():
     await told("AuthorizationKey", "another", CommandState.ACCEPTED)
 
 
+@pytest.mark.parametrize("state", [CommandState.TIMED_OUT, CommandState.NOT_CONNECTED, CommandState.ACCEPTED])
+async def test_no_other_password_is_sent_where_the_one_before_may_have_been_taken(state):
+    await make(password_hash=keyed_hash(OLD), security_profile=1)
+    await told("AuthorizationKey", NEW, state)
+    with pytest.raises(CommandUnfit, match="restart it first"):
+        await told("AuthorizationKey", "another", CommandState.REJECTED)
+    async with offering(password=NEW):
+        pass
+
+
+async def test_no_password_is_sent_in_the_place_of_one_made_by_hand():
+    made = await make(password_hash=keyed_hash(OLD), security_profile=1)
+    password = await in_database(lambda: make_password(station_id=made.pk))
+    with pytest.raises(CommandUnfit, match="restart it first"):
+        await told("AuthorizationKey", "another", CommandState.REJECTED)
+    async with offering(password=password):
+        pass
+
+
+async def test_what_was_asked_is_read_anew_before_a_password_is_sent():
+    read_before = await make(password_hash=keyed_hash(OLD))
+    await told("AuthorizationKey", NEW, CommandState.TIMED_OUT)
+    with pytest.raises(CommandUnfit, match="restart it first"):
+        await in_database(
+            lambda: request_command(
+                station=read_before,
+                action="ChangeConfiguration",
+                payload={"key": "AuthorizationKey", "value": "another"},
+                user=None,
+            )
+        )
+
+
+async def test_a_password_that_a_station_lost_is_replaced_by_hand_while_it_is_away():
+    made = await make(password_hash=keyed_hash(OLD))
+    await told("AuthorizationKey", NEW, CommandState.TIMED_OUT)
+    async with offering(password=OLD):
+        with pytest.raises(CommandUnfit, match="restart it first"):
+            await in_database(lambda: make_password(station_id=made.pk))
+    password = await in_database(lambda: make_password(station_id=made.pk))
+    async with offering(password=password):
+        pass
+    await told("AuthorizationKey", "another", CommandState.ACCEPTED)
+
+
+def withdraw(command):
+    withdraw_commands(command_ids=[command.pk])
+
+
+def lose_outcome(command):
+    Command.objects.filter(pk=command.pk).update(created_at=timezone.now() - timedelta(hours=1))
+    tidy_commands()
+
+
+def restart_web_process(command):
+    Station.objects.filter(pk=command.station_id).update(socket_id=f"{settings.WEB_ID}/1")
+    end_commands_of_last_life()
+    forget_sockets()
+
+
+@pytest.mark.parametrize("end", [withdraw, lose_outcome, restart_web_process])
+async def test_a_password_that_was_never_sent_is_forgotten_however_its_command_ends(end):
+    await make(password_hash=keyed_hash(OLD))
+    command = await told("AuthorizationKey", NEW, is_sent=False)
+    await in_database(lambda: end(command))
+    assert (await now()).next_password_hash == ""
+    await told("AuthorizationKey", "another", CommandState.ACCEPTED)
+
+
+@pytest.mark.parametrize("end", [lose_outcome, restart_web_process])
+async def test_a_password_that_was_sent_counts_however_its_command_ends(end):
+    await make(password_hash=keyed_hash(OLD))
+    command = await told("AuthorizationKey", NEW)
+    await in_database(lambda: end(command))
+    async with offering(password=NEW):
+        pass
+
+
 async def test_a_password_cannot_be_taken_away():
     await make(password_hash=keyed_hash(OLD))
     with pytest.raises(CommandUnfit, match="taken away"):
@@ -346,12 +459,30 @@ async def test_a_profile_that_would_lock_the_station_out_is_not_asked_for(kept, 
 async def test_the_third_profile_needs_a_certificate_first(settings):
     settings.TLS_CERT = "/some/server.pem"
     owner = await make(password_hash=keyed_hash(OLD))
-    with pytest.raises(CommandUnfit, match="No certificate"):
+    with pytest.raises(CommandUnfit, match="no certificate yet"):
         await told("SecurityProfile", "3")
-    await in_database(lambda: certificate_of(owner, not_after=timezone.now()))
-    with pytest.raises(CommandUnfit, match="No certificate"):
+    await in_database(lambda: certificate_of(owner, not_after=timezone.now(), state=CertificateState.ACCEPTED))
+    with pytest.raises(CommandUnfit, match="no certificate yet"):
         await told("SecurityProfile", "3")
-    await in_database(lambda: certificate_of(owner))
+    await in_database(lambda: certificate_of(owner, state=CertificateState.ACCEPTED))
+    await told("SecurityProfile", "3", CommandState.ACCEPTED)
+
+
+@pytest.mark.parametrize("state", [CertificateState.ISSUED, CertificateState.REJECTED, CertificateState.WITHDRAWN])
+async def test_a_certificate_that_the_station_may_not_have_opens_no_way_to_the_third_profile(settings, state):
+    settings.TLS_CERT = "/some/server.pem"
+    owner = await make(password_hash=keyed_hash(OLD))
+    await in_database(lambda: certificate_of(owner, state=state))
+    with pytest.raises(CommandUnfit, match="no certificate yet"):
+        await told("SecurityProfile", "3")
+
+
+async def test_a_station_that_came_with_its_certificate_may_have_the_third_profile(settings):
+    settings.TLS_CERT = "/some/server.pem"
+    owner = await make(password_hash=keyed_hash(OLD))
+    signed = await in_database(lambda: certificate_of(owner))
+    async with offering(certificate=signed.pem):
+        pass
     await told("SecurityProfile", "3", CommandState.ACCEPTED)
 
 

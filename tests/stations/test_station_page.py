@@ -1,6 +1,8 @@
 """What the admin shows of a station's pre-configuration, and its restoring."""
 
 import pytest
+from django.contrib.auth.models import Permission
+from django.db.models.signals import pre_save
 from django.urls import reverse
 from django.utils import timezone
 
@@ -132,3 +134,43 @@ def test_the_list_can_be_sent_anew(admin):
     kept = LocalList.objects.get()
     assert (kept.held, kept.is_checked, kept.refusals, kept.error, kept.unanswered) == (None, False, 0, "", 0)
     assert kept.version == 7
+
+
+@pytest.mark.parametrize("tool", ["security", "show_messages", "download_messages"])
+@pytest.mark.parametrize("number", ["abc", "12345"])
+def test_the_pages_of_a_station_that_is_none_are_not_found(admin, tool, number):
+    assert admin.get(reverse(f"admin:stations_station_{tool}", args=[number])).status_code == 404
+
+
+@pytest.mark.parametrize("button", ["approve", "restore", "send_list"])
+def test_who_may_only_look_at_stations_is_offered_no_action_that_changes_them(client, button):
+    ann = User.objects.create(username="ann", is_staff=True, role="advanced")
+    ann.user_permissions.add(Permission.objects.get(codename="view_station"))
+    client.force_login(ann)
+    seen = with_list(held_id="three", is_checked=True)
+    Station.objects.update(state="pending")
+    client.post(reverse("admin:stations_station_changelist"), {"action": button, "_selected_action": [seen.pk]})
+    assert Station.objects.get().state == "pending"
+    assert LocalList.objects.get().is_checked
+
+
+def test_what_the_socket_wrote_while_the_form_was_saved_stays(admin):
+    shown = station()
+    Station.objects.update(max_current_a=32)
+    address = reverse("admin:stations_station_change", args=[shown.pk])
+    initial = admin.get(address).context["adminform"].form.initial
+    fields = {name: "" if value is None else value for name, value in initial.items()}
+    for prefix in ("connectors", "preconfiguration", "progress", "commands"):
+        fields |= {f"{prefix}-TOTAL_FORMS": 0, f"{prefix}-INITIAL_FORMS": 0}
+
+    def connect(**_signal):
+        Station.objects.update(socket_id="web/here", next_password_hash="of-the-new-one")
+
+    pre_save.connect(connect, sender=Station)
+    try:
+        answer = admin.post(address, {**fields, "name": "Place 1"})
+    finally:
+        pre_save.disconnect(connect, sender=Station)
+    assert answer.status_code == 302
+    kept = Station.objects.get()
+    assert (kept.name, kept.socket_id, kept.next_password_hash) == ("Place 1", "web/here", "of-the-new-one")
