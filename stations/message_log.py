@@ -18,6 +18,7 @@ HOLD_NO_SECRETS = frozenset(
     {"Authorize", "Heartbeat", "MeterValues", "StartTransaction", "StatusNotification", "StopTransaction"}
 )
 TRIM_EACH = 100
+_LINE = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
 _COLUMNS = ("station_id", "number", "at_s", "is_incoming", "action", "text")
 
 
@@ -67,7 +68,10 @@ def as_json_lines(station: Station) -> Iterator[bytes]:
     """Write the log of a station, the oldest frame first: one JSON object a line, the frame as JSON where it is."""
     for frame in station.frames.order_by("number").iterator():
         line = {"at": frame.at, "from": "station" if frame.is_incoming else "llm", "action": frame.action}
-        yield orjson.dumps({**line, "frame": _read(frame.text)}, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z)
+        try:
+            yield orjson.dumps({**line, "frame": _read(frame.text)}, option=_LINE)
+        except orjson.JSONEncodeError:  # it can be read deeper than written
+            yield orjson.dumps({**line, "frame": frame.text}, option=_LINE)
 
 
 def _read(text: str) -> Any:

@@ -10,7 +10,7 @@ from stations.models import Connector, ConnectorStatus, Preconfiguration, Statio
 from stations.ocpp16.configuration import WRITTEN, Capabilities, Change, Reported, Tried, capabilities
 from stations.ocpp16.ladder import Climb, Role, restore
 from stations.ocpp16.sockets import publish
-from stations.services import ask_to_decide
+from stations.services import ask_to_decide, connector_of
 
 MOST_ATTEMPTS = 2
 CHARGES = frozenset({ConnectorStatus.CHARGING, ConnectorStatus.SUSPENDED_EV, ConnectorStatus.SUSPENDED_EVSE})
@@ -82,7 +82,7 @@ def keep_reported(*, station_id: int, reported: Mapping[str, Reported]) -> None:
         reported={key: list(value) for key, value in reported.items()}, read_at=timezone.now()
     )
     for number in range(1, capabilities(reported).connectors + 1):
-        Connector.objects.get_or_create(station_id=station_id, number=number)
+        connector_of(station_id, number)
     ask_to_decide()
 
 

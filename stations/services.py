@@ -2,7 +2,7 @@
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import OuterRef, Subquery, Value
+from django.db.models import F, OuterRef, Subquery, Value
 from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
@@ -143,19 +143,25 @@ def connector_of(station_id: int, number: int) -> Connector:
         return found
     if own.count() >= MOST_CONNECTORS:
         return own.order_by("number")[0]
-    return own.get_or_create(station_id=station_id, number=number)[0]
+    made, is_new = own.get_or_create(station_id=station_id, number=number)
+    if is_new:
+        Station.objects.filter(pk=station_id).update(standing_fail_safe_a=None)
+    return made
 
 
 @transaction.atomic
-def record_status(*, station_id: int, status: Status) -> None:
-    """Keep a connector's state; one on connector 0, or on more than a station can have, changes no connector."""
+def record_status(*, station_id: int, status: Status) -> int | None:
+    """Keep a connector's state; one on connector 0, or on more than a station can have, changes no connector.
+
+    Returns the transaction (primary key) that charges there though its badge was refused, if there is one.
+    """
     if status.connector == 0:
-        return
+        return None
     connector = connector_of(station_id, status.connector)
     if connector.number != status.connector:
-        return
+        return None
     if connector.status_at is not None and status.at < connector.status_at:
-        return
+        return None
     known = status.status in ConnectorStatus.values
     connector.status = status.status if known else ConnectorStatus.UNKNOWN
     connector.error_code, connector.status_at = status.error_code, status.at
@@ -163,6 +169,10 @@ def record_status(*, station_id: int, status: Status) -> None:
     if connector.status in IDLE_STATUSES:
         note_idle(connector)
     ask_to_decide()
+    if connector.status != ConnectorStatus.CHARGING:
+        return None
+    refused = Transaction.objects.filter(connector=connector, stopped_at=None, is_authorised=False)
+    return refused.values_list("pk", flat=True).first()
 
 
 def record_progress(*, station_id: int, kind: ProgressKind, status: str) -> None:
@@ -236,8 +246,12 @@ def record_limit(
 
 
 def held_limit(*, connector_id: int, transaction_id: int) -> tuple[int, float] | None:
-    """Return a connector's number and the limit it holds in a running transaction, A; None where none is known."""
+    """Return a connector's number and the limit it accepted in a running transaction, A; None where none is known.
+
+    What it held when the transaction began (`start_transaction`) was not accepted for it.
+    """
     running = Transaction.objects.filter(pk=transaction_id, stopped_at=None)
+    running = running.filter(recorded_at__lt=F("connector__accepted_at"))
     held = Connector.objects.filter(pk=connector_id, transactions__in=running).first()
     return (held.number, held.accepted_limit_a) if held is not None and held.accepted_limit_a is not None else None
 
@@ -267,6 +281,7 @@ def note_cleared(*, connector_id: int) -> None:
     Connector.objects.filter(pk=connector_id).update(accepted_limit_a=held_a)
 
 
-def record_standing(*, station_id: int, fail_safe_a: float) -> None:
-    """Keep that a station's connectors all hold the standing fail-safe profile."""
-    Station.objects.filter(pk=station_id).update(standing_fail_safe_a=fail_safe_a)
+def record_standing(*, station_id: int, numbers: list[int], fail_safe_a: float) -> None:
+    """Keep that these connectors hold the standing fail-safe profile, where the station has no others by now."""
+    if not Connector.objects.filter(station_id=station_id).exclude(number__in=numbers).exists():
+        Station.objects.filter(pk=station_id).update(standing_fail_safe_a=fail_safe_a)

@@ -4,8 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Max
-from django.utils import timezone
+from django.db.models import Max, Q
 
 from stations.metering import keep_samples
 from stations.models import Connector, Transaction
@@ -49,7 +48,7 @@ def start_transaction(*, station_id: int, start: Start, raw: dict[str, Any]) -> 
     if begun.stopped_at is None:
         lasting_a, standing_a = connector.lasting_limit_a, connector.station.standing_fail_safe_a
         held_a = standing_a if standing_a is None or lasting_a is None else lasting_a
-        Connector.objects.filter(pk=connector.pk).update(accepted_limit_a=held_a, accepted_at=timezone.now())
+        Connector.objects.filter(pk=connector.pk).update(accepted_limit_a=held_a, accepted_at=begun.recorded_at)
     ask_to_decide()
     return begun, status
 
@@ -61,6 +60,12 @@ def _same_start(connector: Connector, start: Start, raw: dict[str, Any]) -> Tran
         return same.filter(started_at=start.at).first()
     recent = same.filter(stopped_at=None)
     return next((t for t in recent if t.raw_start.get("timestamp") == raw.get("timestamp")), None)
+
+
+def awaits_stop(*, station_id: int, transaction_id: int) -> bool:
+    """Say whether a transaction of a station is still to be ended, or was counted as lost until its stop comes."""
+    ours = Transaction.objects.filter(connector__station_id=station_id, pk=transaction_id)
+    return ours.filter(Q(stopped_at=None) | Q(stop_reason=LOST)).exists()
 
 
 @transaction.atomic

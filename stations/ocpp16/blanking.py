@@ -50,5 +50,5 @@ def frame_without_secrets(text: str) -> str:
         return text
     try:
         return orjson.dumps(without_secrets(orjson.loads(text))).decode()
-    except (orjson.JSONDecodeError, RecursionError):
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError, RecursionError):
         return HIDDEN

@@ -18,7 +18,7 @@ from stations.ocpp16.frames import OcppError
 from stations.ocpp16.onboarding import SETTLE_S
 from stations.ocpp16.security import security_event, sign_certificate
 from stations.services import authorise, boot_station, record_progress, record_status
-from stations.transactions import start_transaction, stop_transaction
+from stations.transactions import awaits_stop, start_transaction, stop_transaction
 
 if TYPE_CHECKING:
     from stations.ocpp16.consumer import StationConsumer
@@ -67,15 +67,16 @@ async def start(socket: "StationConsumer", payload: Payload) -> Payload:
 
 
 async def stop(socket: "StationConsumer", payload: Payload) -> Payload:
-    """StopTransaction (§4.10); of long transaction data all but the first portion is kept before."""
+    """StopTransaction (§4.10); of long transaction data all but the first portion is kept before, unless repeated."""
+    station_id = socket.station.pk
     data = {"transactionId": payload.get("transactionId"), "meterValue": payload.get("transactionData")}
     first, *more = normalise.portions(data)
-    for portion in more:
-        await keep_meter_values(socket.station.pk, normalise.read_meter_values(portion, timezone.now()))
     ended = normalise.read_stop({**payload, "transactionData": first["meterValue"]}, timezone.now())
-    status = await in_database(
-        stop_transaction, station_id=socket.station.pk, stop=ended, raw=normalise.keepable(payload)
-    )
+    if more and ended.transaction_id:
+        is_awaited = await in_database(awaits_stop, station_id=station_id, transaction_id=ended.transaction_id)
+        for portion in more if is_awaited else ():
+            await keep_meter_values(station_id, normalise.read_meter_values(portion, timezone.now()))
+    status = await in_database(stop_transaction, station_id=station_id, stop=ended, raw=normalise.keepable(payload))
     socket.limits.release()
     return {"idTagInfo": {"status": status}} if status else {}
 
@@ -93,9 +94,11 @@ async def meter_values(socket: "StationConsumer", payload: Payload) -> Payload:
 
 
 async def status_notification(socket: "StationConsumer", payload: Payload) -> Payload:
-    """StatusNotification (§4.9)."""
+    """StatusNotification (§4.9); a transaction that was refused and charges is stopped: not all stations measure."""
     status = normalise.read_status(payload, timezone.now())
-    await in_database(record_status, station_id=socket.station.pk, status=status)
+    refused = await in_database(record_status, station_id=socket.station.pk, status=status)
+    if refused is not None:
+        socket.start_stop(refused)
     socket.limits.release()
     return {}
 

@@ -168,13 +168,19 @@ class Limits:
         """Return where the station is on the ladder of a role."""
         while not self._knows_station:
             self._knows_station = True
-            self._climbs, self._phases = await in_database(load_climbs, station_id=self._station_id)
+            try:
+                self._climbs, self._phases = await in_database(load_climbs, station_id=self._station_id)
+            except BaseException:
+                self._knows_station = False
+                raise
         return self._climbs[role]
 
     async def _send_live(self, connector_id: int, number: int, transaction_id: int, limit_a: float) -> None:
         """Tell one connector its limit and keep the answer; a refusal is kept, and the next form tried at once."""
         climb = await self._climb(Role.LIVE)
         if self._transactions.get(connector_id) != transaction_id:
+            if connector_id in self._transactions:  # it has no TxProfile yet; the first on a socket may have one
+                self._fallen[connector_id] = transaction_id
             self._transactions[connector_id] = transaction_id
             climb.begin()
         rung = climb.rung()
@@ -309,7 +315,7 @@ class Limits:
             return
         replaced = [place.number for place in lasting if place.replaces_standing and place.is_over]
         await in_database(drop_lasting, station_id=self._station_id, numbers=replaced)
-        await in_database(record_standing, station_id=self._station_id, fail_safe_a=fail_safe_a)
+        await in_database(record_standing, station_id=self._station_id, numbers=numbers, fail_safe_a=fail_safe_a)
 
     async def _stand(self, number: int, fail_safe_a: float) -> bool:
         """Tell one connector its fail-safe current, in whatever form it takes; returns whether it did."""

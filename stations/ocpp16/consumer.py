@@ -1,6 +1,7 @@
 """One station's socket: handshake, frames in and out, and its end (OCPP-J 1.6 §3–§5)."""
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import time
@@ -16,6 +17,7 @@ from django.conf import settings
 from stations.errors import NoAnswer, StationAway, StationRefused
 from stations.models import Station
 from stations.ocpp16 import frame_buffer, frames, schemas, sockets
+from stations.ocpp16.blanking import frame_without_secrets
 from stations.ocpp16.charge_point import answer
 from stations.ocpp16.command_queue import CommandQueue
 from stations.ocpp16.commands import Limits
@@ -46,6 +48,7 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     limits: Limits
     commands: CommandQueue
     log: SocketLog
+    _is_open = False
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         """Serve one socket until it ends."""
@@ -55,6 +58,9 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
                 await self.dispatch(await receive())
         except StopConsumer:
             pass
+        finally:
+            if self._is_open:  # killed, or broken by an error: nobody will say that it closed
+                await self.leave()
 
     async def dispatch(self, message: dict[str, Any]) -> None:
         """Take one event of the server."""
@@ -81,15 +87,11 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self._is_open = False
         self._onboarding: asyncio.Task[None] | None = None
         self._local_list: asyncio.Task[None] | None = None
+        self._handing_over: asyncio.Task[None] | None = None
         try:
             identity = self._identity()
             subprotocol = self._subprotocol(identity)
-            self.station = await in_database(
-                admit_station,
-                identity=identity,
-                offer=read_offer(self.scope, identity),
-                socket_id=self.socket_id,
-            )
+            self.station = await self._admit(identity)
         except StationRefused as refusal:
             logger.warning("Refused: %s", refusal)
             await self._refuse(refusal)
@@ -105,6 +107,19 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         logger.info("%s connected", identity)
         await sockets.announce(self.station.pk, self.socket_id)
         self.start_onboarding(QUIET_S, is_return=True)
+
+    async def _admit(self, identity: str) -> Station:
+        """Give the station's place to this socket; one that is killed meanwhile lets it go again."""
+        offer = read_offer(self.scope, identity)
+        admission = asyncio.ensure_future(
+            in_database(admit_station, identity=identity, offer=offer, socket_id=self.socket_id)
+        )
+        try:
+            return await asyncio.shield(admission)
+        except asyncio.CancelledError:
+            with contextlib.suppress(StationRefused):
+                await in_database(release_socket, station_id=(await admission).pk, socket_id=self.socket_id)
+            raise
 
     def _identity(self) -> str:
         """Take the last segment of the path as it was sent, so that `%2F` within an identity stays one."""
@@ -142,7 +157,8 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             frame = frames.parse(text)
         except frames.UnreadableFrame as error:
             frame_buffer.note(self.station.pk, text, action="", is_incoming=True)
-            self.log.warning("unreadable frame (%s): %r", error.description, text[:200])
+            shown = frame_without_secrets(frame_buffer.cut(text))[:200]
+            self.log.warning("unreadable frame (%s): %r", error.description, shown)
             if error.message_id is not None:
                 await self._say(frames.call_error(error.message_id, error.code, error.description), "")
             return
@@ -251,9 +267,14 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         task.add_done_callback(self._tasks.discard)
         return task
 
-    def start_work(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run what a handler must not wait for beside the socket."""
-        self._start(work)
+    @property
+    def is_handing_over(self) -> bool:
+        """Say whether the station is being given a certificate."""
+        return self._handing_over is not None and not self._handing_over.done()
+
+    def start_handing_over(self, work: Coroutine[Any, Any, None]) -> None:
+        """Give the station a certificate beside the socket: a handler must not wait for it."""
+        self._handing_over = self._start(work)
 
     def start_onboarding(self, delay_s: float, *, is_return: bool = False) -> None:
         """Learn what the station can and set what it needs, in `delay_s`; what was under way is begun again.

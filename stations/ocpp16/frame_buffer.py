@@ -20,11 +20,13 @@ def note(station_id: int, text: str | bytes, *, action: str, is_incoming: bool) 
     held = _held.get(station_id)
     if held is None:
         held = _held[station_id] = deque(maxlen=FRAMES_KEPT)
-    if len(text) > LONGEST:
-        text = text[:LONGEST]
-    if isinstance(text, bytes):
-        text = text.decode(errors="replace")
-    held.append(Heard(station_id, time.time(), is_incoming, action, text))
+    held.append(Heard(station_id, time.time(), is_incoming, action, cut(text)))
+
+
+def cut(text: str | bytes) -> str:
+    """Return as much of a frame as the log holds, as text."""
+    text = text[:LONGEST]
+    return text.decode(errors="replace") if isinstance(text, bytes) else text
 
 
 def take() -> list[Heard]:

@@ -38,14 +38,20 @@ def _validator(name: str) -> jsonschema_rs.Validator | None:
 def fits(name: str, payload: object) -> bool:
     """Say whether a payload validates; one whose schema is unknown does."""
     validator = _validator(name)
-    return validator is None or validator.is_valid(payload)
+    try:
+        return validator is None or validator.is_valid(payload)
+    except ValueError:  # nested deeper than the validator goes
+        return False
 
 
 def complaints(name: str, payload: object) -> Iterator[tuple[str, str]]:
     """List what a schema has against a payload: the part of the schema, and the complaint."""
     validator = _validator(name)
-    for error in validator.iter_errors(payload) if validator is not None else ():
-        yield "/".join(map(str, error.schema_path)), error.message
+    try:
+        for error in validator.iter_errors(payload) if validator is not None else ():
+            yield "/".join(map(str, error.schema_path)), error.message
+    except ValueError as error:
+        yield "depth", str(error)
 
 
 def check(name: str, payload: object) -> None:
@@ -53,7 +59,10 @@ def check(name: str, payload: object) -> None:
     validator = _validator(name)
     if validator is None:
         raise OcppError("NotImplemented", f"OCPP 1.6 has no {name}")
-    error = next(iter(validator.iter_errors(payload)), None)
+    try:
+        error = next(iter(validator.iter_errors(payload)), None)
+    except ValueError as too_deep:
+        raise Unfit(f"{name}: {too_deep}", []) from None
     if error is not None:
         missing = getattr(error.kind, "property", None)
         raise Unfit(f"{name}: {error.message}", [*error.instance_path, *([missing] if missing else [])])

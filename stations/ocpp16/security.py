@@ -35,8 +35,11 @@ async def security_event(socket: "StationConsumer", payload: Payload) -> Payload
 
 
 async def sign_certificate(socket: "StationConsumer", payload: Payload) -> Payload:
-    """SignCertificate: answered first, then the certificate follows with CertificateSigned."""
+    """SignCertificate: answered first, then the certificate follows with CertificateSigned; one at a time."""
     station = socket.station
+    if socket.is_handing_over:
+        socket.log.warning("no certificate was signed: the last one is being handed over")
+        return {"status": "Rejected"}
     try:
         issued = await in_database(
             issue_certificate,
@@ -47,7 +50,7 @@ async def sign_certificate(socket: "StationConsumer", payload: Payload) -> Paylo
     except CertificateRefused as refusal:
         logger.warning("%s: no certificate was signed: %s", station.identity, refusal)
         return {"status": "Rejected"}
-    socket.start_work(_hand_over(socket, issued))
+    socket.start_handing_over(_hand_over(socket, issued))
     return {"status": "Accepted"}
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import threading
 
 import pytest
 from channels.db import database_sync_to_async
@@ -12,7 +13,9 @@ from accounts.secrets import keyed_hash
 from badges.models import BadgeSettings
 from llm_site.asgi import application
 from stations.models import Connector, MeterValue, Station, StrayMessage, Transaction
-from stations.ocpp16 import sockets
+from stations.ocpp16 import database, sockets
+from stations.ocpp16.consumer import StationConsumer
+from tests.stations.wire import eventually
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("closed_connections")]
 
@@ -323,3 +326,47 @@ async def accepted_limit():
         if connector.accepted_limit_a is not None:
             return connector.accepted_limit_a
         await asyncio.sleep(0.01)
+
+
+async def test_a_refused_transaction_is_stopped_though_its_station_measures_nothing():
+    await in_database(lambda: BadgeSettings.objects.update_or_create(pk=1, defaults={"access_rule": "badge"}))
+    async with Line("/ocpp/CP1") as line:
+        answer = await line.begin()
+        status = {"connectorId": 1, "errorCode": "NoError"}
+        await line.socket.send_to(json.dumps([2, "p", "StatusNotification", {**status, "status": "Preparing"}]))
+        assert await line.hear() == [3, "p", {}]
+        await line.socket.send_to(json.dumps([2, "c", "StatusNotification", {**status, "status": "Charging"}]))
+        heard = [await line.hear() for _ in range(2)]
+    stops = [frame[2:] for frame in heard if frame[0] == 2]
+    assert stops == [["RemoteStopTransaction", {"transactionId": answer["transactionId"]}]]
+
+
+async def test_a_socket_whose_application_is_killed_lets_go_of_its_station():
+    line = await Line("/ocpp/CP1").__aenter__()
+    assert (await station_of("CP1")).is_connected
+    line.socket.future.cancel()
+    await asyncio.wait([line.socket.future])
+    station = await station_of("CP1")
+    assert not station.is_connected
+    assert station.pk not in sockets._sockets
+
+
+async def test_a_socket_whose_application_breaks_lets_go_of_its_station():
+    line = await Line("/ocpp/CP1").__aenter__()
+    await line.socket.send_input({"type": "websocket.receive", "text": 5})
+    await asyncio.wait([line.socket.future])
+    assert line.socket.future.exception() is not None
+    station = await station_of("CP1")
+    assert not station.is_connected
+    assert station.pk not in sockets._sockets
+
+
+async def test_a_socket_killed_while_it_is_let_in_lets_go_of_its_station():
+    socket, is_let_in = WebsocketCommunicator(StationConsumer.as_asgi(), "/ocpp/CP1"), threading.Event()
+    before = asyncio.create_task(database.in_database(is_let_in.wait, 5))
+    await socket.send_input({"type": "websocket.connect"})
+    await eventually(lambda: len(database._waiting.get(asyncio.get_running_loop(), ())) == 2)
+    socket.future.cancel()
+    is_let_in.set()
+    await asyncio.wait([socket.future, before])
+    assert not (await station_of("CP1")).is_connected

@@ -169,3 +169,42 @@ async def test_a_late_word_of_an_older_socket_closes_no_newer_one(settings):
         assert await line.socket.receive_nothing()
         sockets.deliver({**taken, "socket_id": "another-process/newer"})
         assert (await line.socket.receive_output(timeout=5))["type"] == "websocket.close"
+
+
+@pytest.mark.parametrize("levels", [200, 300, 900])
+async def test_a_start_nested_deeper_than_its_schema_can_be_looked_at_is_kept(levels):
+    async with Line("/ocpp/CP1") as line:
+        answer = await line.begin(extra=json.loads("[" * levels + "]" * levels))
+        assert answer["transactionId"] == (await in_database(Transaction.objects.get)).pk
+
+
+@pytest.mark.parametrize("levels", [200, 300, 900])
+async def test_a_command_nested_deeper_than_its_schema_can_be_looked_at_is_refused(levels):
+    await database_sync_to_async(Station.objects.create)(identity="CP1")
+    wanted = {"action": "ClearCache", "payload": {"extra": json.loads("[" * levels + "]" * levels)}}
+    answer = await ask("POST", "/api/stations/CP1/commands", wanted, token=await token_of("administrator"))
+    assert answer.status == 422
+    assert await in_database(Command.objects.count) == 0
+
+
+async def test_the_long_data_of_a_transaction_is_kept_once_however_often_its_stop_is_sent():
+    async with Line("/ocpp/CP1") as line:
+        number = (await line.begin())["transactionId"]
+        data = [
+            {"timestamp": f"2026-01-05T10:{n // 60:02}:{n % 60:02}Z", "sampledValue": [{"value": 100 + n}]}
+            for n in range(1200)
+        ]
+        stop = {"transactionId": number, "meterStop": 2000, "timestamp": "2026-01-05T11:00:00Z"}
+        for _ in range(2):
+            assert await line.ask("StopTransaction", **stop, transactionData=data) == {}
+    assert await in_database(lambda: MeterValue.objects.filter(transaction=number).count()) == 1200
+
+
+@pytest.mark.parametrize("in_bytes", [False, True])
+async def test_the_log_of_an_unreadable_frame_holds_no_secret(caplog, in_bytes):
+    broken = '[3,"1",{"configurationKey":[{"key":"AuthorizationKey","value":"0a1b2c3d"}'
+    async with Line("/ocpp/CP1") as line:
+        await (line.socket.send_to(bytes_data=broken.encode()) if in_bytes else line.socket.send_to(broken))
+        assert "currentTime" in await line.ask("Heartbeat")
+    assert "unreadable frame" in caplog.text
+    assert "0a1b2c3d" not in caplog.text

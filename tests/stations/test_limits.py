@@ -10,8 +10,11 @@ from simulator.link import CallError
 from simulator.profiles import DEFAULT, MAXIMUM, TRANSACTION
 from stations.models import Connector, Preconfiguration, Station, Transaction
 from stations.ocpp16 import charge_point, consumer, sockets
+from stations.ocpp16.configuration import Reported
+from stations.preconfiguration import keep_reported
+from stations.services import held_limit, record_standing
 from tests.stations.limits import connector, limit, live, onboarded, stand
-from tests.stations.wire import Wire, in_database, until
+from tests.stations.wire import Wire, eventually, in_database, until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("closed_connections")]
 
@@ -362,3 +365,95 @@ async def test_a_form_refused_because_the_transaction_has_just_ended_is_not_clim
         await wire.ask("Heartbeat")
         assert len(wire.profiles()) == 2
         assert await in_database(lambda: proven("live")) == FIRST
+
+
+async def test_a_connector_made_after_the_standing_current_was_taken_does_not_count_as_holding_it():
+    async with Wire(connectors=2) as wire:
+        await in_database(lambda: Connector.objects.filter(number=2).delete())
+        await stand(wire, 0.0, (1,))
+        await wire.ask("StatusNotification", connectorId=2, status="Available", errorCode="NoError")
+        assert await in_database(Connector.objects.count) == 2
+        assert (await in_database(Station.objects.get)).standing_fail_safe_a is None
+
+
+async def test_a_connector_the_station_tells_of_does_not_count_as_holding_the_standing_current():
+    async with Wire(connectors=2) as wire:
+        await in_database(lambda: Connector.objects.filter(number=2).delete())
+        await stand(wire, 6, (1,))
+        told = {"NumberOfConnectors": Reported("2", is_readonly=True)}
+        await in_database(lambda: keep_reported(station_id=wire.station_id, reported=told))
+        assert await in_database(Connector.objects.count) == 2
+        assert (await in_database(Station.objects.get)).standing_fail_safe_a is None
+
+
+def test_a_standing_current_that_not_every_connector_was_told_is_not_kept():
+    station = Station.objects.create(identity="CP1", state="configured")
+    for number in (1, 2):
+        Connector.objects.create(station=station, number=number)
+    record_standing(station_id=station.pk, numbers=[1], fail_safe_a=6)
+    assert Station.objects.get().standing_fail_safe_a is None
+    record_standing(station_id=station.pk, numbers=[1, 2], fail_safe_a=6)
+    assert Station.objects.get().standing_fail_safe_a == 6
+
+
+async def test_a_limit_goes_out_though_what_the_station_can_could_not_be_read_before(caplog):
+    async with Wire() as wire:
+        await onboarded(wire)
+        number = await wire.begin()
+        row = await in_database(connector)
+        await in_database(lambda: Preconfiguration.objects.update(ladders="unreadable"))
+        live(wire, 10, number, connector_id=row.pk)
+        await eventually(lambda: "a limit could not be sent" in caplog.text)
+        await in_database(lambda: Preconfiguration.objects.update(ladders={}))
+        await limit(wire, 11, number)
+        assert wire.profiles() == [(FIRST, True)]
+
+
+async def test_a_station_is_not_judged_by_a_limit_it_was_never_sent():
+    """The current a connector holds at the start of a transaction is the standing one."""
+    async with Wire() as wire:
+        await stand(wire, 6)
+        number = await wire.begin()
+        row = await in_database(connector)
+        assert row.accepted_limit_a == 6
+        assert await in_database(lambda: held_limit(connector_id=row.pk, transaction_id=number)) is None
+        await limit(wire, 10, number)
+        assert await in_database(lambda: held_limit(connector_id=row.pk, transaction_id=number)) == (1, 10)
+
+
+async def test_a_transaction_that_never_had_a_profile_of_its_own_has_none_taken_back():
+    """Some answer the number of a profile that they do not have with an error."""
+    async with Wire(Model(purposes=(DEFAULT,))) as wire:
+        await onboarded(wire)
+        await in_database(lambda: Preconfiguration.objects.update(ladders={"live": {"disobeyed": [FIRST]}}))
+        sockets._sockets[wire.station_id].limits.forget()
+        first = await wire.begin()
+        await limit(wire, 10, first)
+        assert len(wire.asked("ClearChargingProfile")) == 1, "on a new socket nobody knows what it has"
+        await wire.end(first)
+        await until(lambda: connector().lasting_limit_a is None)
+
+        def unknown(_payload):
+            raise CallError("PropertyConstraintViolation", "no such profile")
+
+        wire.replies["ClearChargingProfile"] = unknown
+        await limit(wire, 12, await wire.begin())
+        assert wire.profiles()[-1] == ((DEFAULT, "A", "Absolute", 1), True)
+
+
+async def test_each_transaction_whose_profile_does_not_hold_has_it_taken_back():
+    async with Wire() as wire:
+        await onboarded(wire)
+        for transactions in (1, 2):
+            wire.simulated.model = Model()
+            await in_database(lambda: Preconfiguration.objects.update(ladders={}))
+            sockets._sockets[wire.station_id].limits.forget()
+            number = await wire.begin()
+            await limit(wire, 20, number)
+            wire.simulated.model = Model(purposes=(DEFAULT,))
+            await limit(wire, 10, number)
+            assert wire.held_a() == 10
+            cleared = [payload for payload, _ in wire.asked("ClearChargingProfile")]
+            assert len(cleared) >= transactions
+            await wire.end(number)
+            await until(lambda: connector().lasting_limit_a is None)

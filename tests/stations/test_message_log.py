@@ -16,6 +16,11 @@ from stations.ocpp16.blanking import HIDDEN
 from tests.stations.wire import Wire
 
 NOON = 1_790_000_000.0
+DEEP = [
+    f'[2,"1","DataTransfer",{{"vendorId":"{vendor}","data":{"[" * levels}{"]" * levels}}}]'
+    for vendor in ("x", "token")
+    for levels in (200, 300, 900)
+]
 
 
 @pytest.fixture
@@ -155,3 +160,16 @@ def test_the_log_is_not_for_who_may_not_see_it(station, client):
         answer = client.get(reverse(f"admin:stations_station_{name}", args=[station.pk]))
         assert answer.status_code in (302, 403)
         assert "frame" not in answer.get("Location", "")
+
+
+@pytest.mark.parametrize("text", DEEP)
+def test_a_frame_nested_deeper_than_can_be_written_costs_the_others_nothing(station, text):
+    other = Station.objects.create(identity="CP2")
+    keep_frames(frames=[heard(other), heard(station, action="DataTransfer", text=text)])
+    assert Frame.objects.count() == 2
+
+
+@pytest.mark.parametrize("text", DEEP)
+def test_a_frame_nested_deeper_than_can_be_written_is_downloaded_all_the_same(station, text):
+    keep_frames(frames=[heard(station, action="DataTransfer", text=text), heard(station, 1)])
+    assert len(list(as_json_lines(station))) == 2

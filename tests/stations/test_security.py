@@ -30,6 +30,7 @@ from stations.services import forget_sockets
 from tests.certificates import certificate_for, named, new_key, request_for
 from tests.http_client import ask, token_of
 from tests.stations.test_consumer import Line, in_database
+from tests.stations.wire import until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("closed_connections")]
 
@@ -577,3 +578,18 @@ def test_events_are_told_to_administrators_filtered_and_paged():
     assert async_to_sync(asked)(to=since)["count"] == 2
     advanced = async_to_sync(token_of)("advanced")
     assert async_to_sync(ask)("GET", "/api/security-events", token=advanced).status == 403
+
+
+async def test_a_station_that_is_being_given_a_certificate_is_signed_no_other():
+    await make(password_hash=keyed_hash(OLD))
+    async with offering(password=OLD) as line:
+        for number, status in (("1", "Accepted"), ("2", "Rejected")):
+            await line.socket.send_to(json.dumps([2, number, "SignCertificate", {"csr": request_for("CP1")}]))
+            heard = await line.hear()
+            while heard[0] == 2:
+                given, heard = heard, await line.hear()
+            assert heard == [3, number, {"status": status}]
+        await line.socket.send_to(json.dumps([3, given[1], {"status": "Accepted"}]))
+        assert "currentTime" in await line.ask("Heartbeat")
+        await until(lambda: Certificate.objects.get().state == CertificateState.ACCEPTED)
+        assert await line.ask("SignCertificate", csr=request_for("CP1")) == {"status": "Accepted"}

@@ -153,7 +153,7 @@ async def test_go_e_resumes_without_a_limit_after_zero_and_is_told_in_another_fo
         await wire.measure(number, 0, 0, 0)
         await limit(wire, 8, number)
         await overdraw(wire, number, 32, 32, 32)
-        assert wire.profiles()[-1][0] != (TRANSACTION, "A", "Absolute", 0)
+        await eventually(lambda: wire.profiles()[-1][0] != (TRANSACTION, "A", "Absolute", 0))
 
 
 async def test_wallbox_pulsar_pro_accepts_and_stays_at_9_a():
