@@ -2,7 +2,7 @@
 
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI, Swagger
-from ninja.errors import AuthenticationError, ValidationError
+from ninja.errors import AuthenticationError, HttpError, ValidationError
 from redis.exceptions import RedisError
 
 from accounts.access import STANDARD, AccessDenied
@@ -47,6 +47,12 @@ def unknown_user(request: HttpRequest, error: AuthenticationError) -> HttpRespon
 def not_found(request: HttpRequest, error: Http404) -> HttpResponse:
     """Answer what is not there."""
     return _answer(request, 404, str(error))
+
+
+@api.exception_handler(HttpError)
+def unreadable(request: HttpRequest, error: HttpError) -> HttpResponse:
+    """Answer a body that is no JSON."""
+    return _answer(request, error.status_code, str(error))
 
 
 @api.exception_handler(ValidationError)

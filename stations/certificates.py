@@ -168,8 +168,9 @@ def issue_certificate(*, station_id: int, connection_profile: int | None, reques
     read = read_request(request)
     common_name = _check_request(read, station)
     request_hash = hashlib.sha256(read.public_bytes(Encoding.DER)).hexdigest()
-    earlier = station.certificates.filter(request_hash=request_hash, not_after__gt=timezone.now())
-    same = earlier.exclude(state=CertificateState.WITHDRAWN).first()
+    if _is_withdrawn(read, station):
+        raise CertificateRefused("a certificate of this key was withdrawn: the station needs a new key")
+    same = station.certificates.filter(request_hash=request_hash, not_after__gt=timezone.now()).first()
     if same is not None:
         return same
     if station.certificates.filter(issued_at__gt=timezone.now() - timedelta(days=1)).count() >= MOST_A_DAY:
@@ -187,6 +188,12 @@ def issue_certificate(*, station_id: int, connection_profile: int | None, reques
         not_before=signed.not_valid_before_utc,
         not_after=signed.not_valid_after_utc,
     )
+
+
+def _is_withdrawn(request: x509.CertificateSigningRequest, station: Station) -> bool:
+    """Say whether a certificate of the same key was withdrawn."""
+    withdrawn = station.certificates.filter(state=CertificateState.WITHDRAWN).values_list("pem", flat=True)
+    return any(x509.load_pem_x509_certificate(pem.encode()).public_key() == request.public_key() for pem in withdrawn)
 
 
 def read_request(raw: object) -> x509.CertificateSigningRequest:

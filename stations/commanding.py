@@ -19,7 +19,7 @@ from stations.errors import CommandUnfit
 from stations.local_lists import forget_local_lists
 from stations.models import Command, CommandState, Station
 from stations.ocpp16 import schemas
-from stations.ocpp16.blanking import without_secrets
+from stations.ocpp16.blanking import sentence_without_secrets, without_secrets
 from stations.ocpp16.frames import OcppError
 from stations.ocpp16.local_list import SEND
 from stations.ocpp16.normalise import keepable, text
@@ -128,7 +128,7 @@ def settle_command(
         answer=None if answer is None else without_secrets(keepable(answer, LONGEST_ANSWER)),
         answered_at=timezone.now() if state in Command.ANSWERED else None,
         error_code=text(error_code, 50),
-        error_text=text(error_text, 300),
+        error_text=text(sentence_without_secrets(error_text), 300),
     )
     if settled:
         _follow(Command.objects.get(pk=command_id))

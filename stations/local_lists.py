@@ -18,6 +18,7 @@ from stations.ocpp16.configuration import capabilities
 from stations.ocpp16.local_list import (
     EMPTY,
     MOST_REFUSALS,
+    MOST_UNANSWERED,
     MOST_UNSAID,
     Call,
     Changes,
@@ -36,7 +37,7 @@ from stations.ocpp16.normalise import text
 from stations.ocpp16.sockets import publish
 from stations.preconfiguration import reported_by
 
-AGAIN_AFTER = timedelta(hours=1)
+AGAIN_AFTER, SILENT_AGAIN_AFTER = timedelta(hours=1), timedelta(days=1)
 USED_WITHIN = timedelta(days=30)
 LAST_YEAR = 2037  # the clocks of 32 bits end in 2038
 
@@ -137,7 +138,11 @@ def check_local_lists() -> None:
 
     The only place that looks at badges: whatever changed them, and midnight, is seen by the next check.
     """
-    LocalList.objects.filter(refusals__gte=MOST_REFUSALS, tried_at__lt=timezone.now() - AGAIN_AFTER).update(refusals=0)
+    now = timezone.now()
+    LocalList.objects.filter(refusals__gte=MOST_REFUSALS, tried_at__lt=now - AGAIN_AFTER).update(refusals=0)
+    # Once: it may be one that restarts when it is asked, or was merely cut off each time.
+    silent = LocalList.objects.filter(unanswered__gte=MOST_UNANSWERED, tried_at__lt=now - SILENT_AGAIN_AFTER)
+    silent.update(unanswered=MOST_UNANSWERED - 1)
     _note_wanted()
     up_to_date = Q(is_checked=True, target=None, held=F("wanted"))
     behind = _connected(LocalList, "preconfiguration__").exclude(up_to_date).select_related("preconfiguration")

@@ -167,7 +167,8 @@ def check_change(*, station: Station, action: str, payload: dict[str, Any]) -> N
     """Raise CommandUnfit where a change of password or profile would lock the station out, or lower its profile."""
     key, value = key_of(action, payload), str(payload.get("value", ""))
     if key == PROFILE_KEY:
-        flaw = flaw_of_profile(station, int(value)) if value.isdecimal() else _("There are security profiles 0 to 3.")
+        is_number = value.isascii() and value.isdigit()
+        flaw = flaw_of_profile(station, int(value)) if is_number else _("There are security profiles 0 to 3.")
     elif key == PASSWORD_KEY:
         flaw = _flaw_of_new_password(station, value)
     else:

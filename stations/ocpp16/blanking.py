@@ -6,8 +6,10 @@ from typing import Any
 import orjson
 
 HIDDEN = "(hidden)"
+MAY_BE_ADDRESS = ("://", ":\\/", "\\u")  # as it is, with escaped slashes, or with whatever else escaped
 _SECRET_KEY = re.compile(r"authorizationkey|passw|passphrase|psk|secret|token", re.IGNORECASE)
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_USER = re.compile(r"([a-z][a-z0-9+.-]*://)\S*@", re.IGNORECASE)
 _PLACE = re.compile(r"(?P<user>[^/?]*@)?(?P<place>[^?@]*)(?P<query>\?[^@]*)?", re.DOTALL)
 
 
@@ -44,9 +46,14 @@ def _text_without_secrets(text: str) -> str:
     return f"{scheme[0]}{user}{address['place']}{query}"
 
 
+def sentence_without_secrets(text: str) -> str:
+    """Blank user and password of the addresses in a sentence."""
+    return _USER.sub(rf"\1{HIDDEN}@", text)
+
+
 def frame_without_secrets(text: str) -> str:
     """Blank the secrets of a frame as it went over the wire; one that may hold some and cannot be read is left out."""
-    if not _SECRET_KEY.search(text) and "://" not in text:
+    if not _SECRET_KEY.search(text) and not any(sign in text for sign in MAY_BE_ADDRESS):
         return text
     try:
         return orjson.dumps(without_secrets(orjson.loads(text))).decode()

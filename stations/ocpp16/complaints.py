@@ -8,6 +8,7 @@ import logging
 from dataclasses import dataclass, field
 
 from stations.ocpp16 import schemas
+from stations.ocpp16.blanking import frame_without_secrets
 
 logger = logging.getLogger(__name__)
 
@@ -38,4 +39,5 @@ def note(station_id: int, identity: str, action: str, payload: object) -> None:
         if kind not in known.kinds and len(known.kinds) < MOST_KINDS:
             known.kinds.add(kind)
             known.looks_left = LOOKS
-            logger.info("%s: %s: %.200s (said once; read as well as it can be)", identity, action, complaint)
+            said = frame_without_secrets(complaint)
+            logger.info("%s: %s: %.200s (said once; read as well as it can be)", identity, action, said)

@@ -35,6 +35,7 @@ CALL_TIMEOUT_S = 30
 MOST_UNANSWERED = 3
 MOST_LATE = 10
 STOP_AGAIN_S = 60.0
+SENT_AGAIN = frozenset({"MeterValues", "StartTransaction", "StopTransaction"})  # until they are answered (§3.7)
 
 
 class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
@@ -171,7 +172,7 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             self._settle(frame, waiting)
 
     async def _answer(self, call: frames.Call) -> None:
-        """Reply to a call once everything it says is kept."""
+        """Reply to a call once everything it says is kept; one that must not be lost and was not kept gets no reply."""
         try:
             reply = frames.call_result(call.message_id, await answer(self, call.action, call.payload))
         except frames.OcppError as error:
@@ -179,6 +180,8 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             reply = frames.call_error(call.message_id, error.code, error.description)
         except Exception:
             self.log.exception("%r could not be kept", call.action[:50])
+            if call.action in SENT_AGAIN:
+                return
             reply = frames.call_error(call.message_id, "InternalError", "could not be kept; please send it again")
         await self._say(reply, call.action)
 

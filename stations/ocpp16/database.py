@@ -26,6 +26,7 @@ T = TypeVar("T")
 
 MOST_AT_ONCE = 100
 LONGEST_BATCH_S = 0.025
+AWAY_RETRY_S, AWAY_AT_MOST_S = 0.5, 60.0
 
 Service = Callable[[], Any]
 Outcome = tuple[Any, Exception | None]
@@ -47,10 +48,22 @@ async def in_database(service: Callable[P, T], *args: P.args, **kwargs: P.kwargs
 
 
 async def _write(waiting: deque[tuple[Service, asyncio.Future[Any]]]) -> None:
-    """Run what waits, as much at once as has gathered, until nothing does."""
+    """Run what waits, as much at once as has gathered, until nothing does; while the database is away, it waits on."""
+    loop = asyncio.get_running_loop()
+    away_since: float | None = None
     while waiting:
         services = [service for service, _ in islice(waiting, MOST_AT_ONCE)]
-        for value, error in await asyncio.get_running_loop().run_in_executor(_thread, _run, services):
+        outcomes = await loop.run_in_executor(_thread, _run, services)
+        if outcomes:
+            away_since = None
+        elif away_since is None:
+            away_since = loop.time()
+            logger.error("The database is away: what stations say waits for it")
+        elif loop.time() - away_since > AWAY_AT_MOST_S:
+            outcomes = [(None, OperationalError("the database is away"))] * len(waiting)
+        if not outcomes:
+            await asyncio.sleep(AWAY_RETRY_S)
+        for value, error in outcomes:
             _, done = waiting.popleft()
             if done.done():
                 continue
@@ -61,14 +74,34 @@ async def _write(waiting: deque[tuple[Service, asyncio.Future[Any]]]) -> None:
 
 
 def _run(services: list[Service]) -> list[Outcome]:
-    """Run services, the first at least, in one transaction; each alone where that breaks: services may be repeated."""
+    """Run services, the first at least, in one transaction; each alone where that breaks: services may be repeated.
+
+    Returns fewer outcomes, or none, where the database is away.
+    """
     try:
         return _together(services)
     except (InterfaceError, OperationalError):
         connection.close()
     except Exception:
         logger.exception("A commit of up to %d calls failed; each is tried alone", len(services))
-    return [_alone(service) for service in services]
+    outcomes: list[Outcome] = []
+    for service in services:
+        outcome = _alone(service)
+        if isinstance(outcome[1], InterfaceError | OperationalError) and _is_away():
+            break
+        outcomes.append(outcome)
+    return outcomes
+
+
+def _is_away() -> bool:
+    """Say whether the database takes no writes now, whoever asks."""
+    connection.close()
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except (InterfaceError, OperationalError):
+        return True
+    return False
 
 
 def _together(services: list[Service]) -> list[Outcome]:

@@ -359,3 +359,8 @@ def test_the_page_to_try_it_takes_nothing_from_another_host(client):
     assert len(addresses) >= 3
     assert all(address.startswith("/static/ninja/") for address in addresses)
     assert '"validatorUrl": null' in page
+
+
+def test_a_body_that_is_no_json_is_answered_like_every_error():
+    answer = Api("administrator").client.post("/api/stations/CP1/commands", "{no", content_type="application/json")
+    assert (answer.status_code, list(answer.json())) == (400, ["message"])

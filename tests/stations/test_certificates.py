@@ -53,12 +53,18 @@ def test_a_certificate_is_for_a_client_and_signed_by_the_root(station):
     assert len(signed.pem) <= 10_000
 
 
-def test_the_same_request_gets_the_same_certificate_until_that_is_withdrawn(station):
+def test_the_same_request_gets_the_same_certificate(station):
     request = request_for("CP1")
-    first = issue(station, request)
-    assert issue(station, request) == first
+    assert issue(station, request) == issue(station, request)
+
+
+def test_a_key_whose_certificate_was_withdrawn_gets_no_other(station):
+    key = new_key()
+    first = issue(station, request_for("CP1", key=key))
     assert withdraw_certificates(certificate_ids=[first.pk]) == 1
-    assert issue(station, request) != first
+    with pytest.raises(CertificateRefused, match="new key"):
+        issue(station, request_for("CP1", key=key))
+    assert issue(station, request_for("CP1")) != first
 
 
 def test_a_serial_number_is_a_name_too_and_base64_alone_a_request(station):

@@ -8,12 +8,13 @@ import threading
 import pytest
 from channels.db import database_sync_to_async
 from channels.testing import WebsocketCommunicator
+from django.db import OperationalError
 
 from accounts.secrets import keyed_hash
 from badges.models import BadgeSettings
 from llm_site.asgi import application
 from stations.models import Connector, MeterValue, Station, StrayMessage, Transaction
-from stations.ocpp16 import database, sockets
+from stations.ocpp16 import charge_point, database, sockets
 from stations.ocpp16.consumer import StationConsumer
 from tests.stations.wire import eventually
 
@@ -370,3 +371,15 @@ async def test_a_socket_killed_while_it_is_let_in_lets_go_of_its_station():
     is_let_in.set()
     await asyncio.wait([socket.future, before])
     assert not (await station_of("CP1")).is_connected
+
+
+@pytest.mark.parametrize("action", ["StartTransaction", "StopTransaction", "MeterValues"])
+async def test_what_must_not_be_lost_and_was_not_kept_gets_no_reply_so_that_it_is_sent_again(action, monkeypatch):
+    async def fail(_socket, _payload):
+        raise OperationalError("the disk is full")
+
+    async with Line("/ocpp/CP1") as line:
+        monkeypatch.setitem(charge_point.HANDLERS, action, fail)
+        await line.socket.send_to(json.dumps([2, "lost", action, {}]))
+        await line.socket.send_to(json.dumps([2, "beat", "Heartbeat", {}]))
+        assert (await line.hear())[1] == "beat"

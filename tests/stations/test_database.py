@@ -1,14 +1,16 @@
 """Calls of sockets share a commit, and none suffers from another."""
 
 import asyncio
+import sqlite3
+from contextlib import closing
 
 import pytest
 from channels.db import database_sync_to_async
-from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db import IntegrityError, OperationalError, connection, connections, transaction
 
 from stations.models import Connector, Station
 from stations.ocpp16 import database
-from stations.ocpp16.database import in_database
+from stations.ocpp16.database import close_database, in_database
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("closed_connections")]
 
@@ -76,3 +78,33 @@ async def test_calls_are_run_again_when_the_connection_breaks():
 async def test_a_call_sees_what_the_one_before_it_wrote():
     _, count = await together((create, "CP1"), (Station.objects.count,))
     assert count == 1
+
+
+@pytest.fixture
+def locked(monkeypatch):
+    """A database that another program has locked; rolled back, it is free."""
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL has no lock of the whole database")
+    monkeypatch.setitem(connections.settings["default"]["OPTIONS"], "timeout", 0.01)
+    monkeypatch.setattr(database, "AWAY_RETRY_S", 0.01)
+    close_database()
+    with closing(sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield other
+
+
+async def test_what_comes_while_the_database_is_away_waits_for_it(locked, caplog):
+    creating = [asyncio.create_task(in_database(create, f"CP{n}")) for n in range(3)]
+    while "The database is away" not in caplog.text:
+        await asyncio.sleep(0)
+    assert not any(task.done() for task in creating)
+    locked.rollback()
+    assert await asyncio.gather(*creating) == ["CP0", "CP1", "CP2"]
+
+
+async def test_when_it_stays_away_whoever_waits_is_told(locked, monkeypatch):
+    monkeypatch.setattr(database, "AWAY_AT_MOST_S", 0)
+    answers = await together((create, "CP1"), (create, "CP2"))
+    assert [type(answer) for answer in answers] == [OperationalError, OperationalError]
+    locked.rollback()
+    assert await in_database(create, "CP3") == "CP3"

@@ -362,6 +362,10 @@ async def test_a_silent_station_is_asked_three_times_and_keeps_its_socket(monkey
             await check(published)
         assert len(wire.asked("GetLocalListVersion")) == 3
         await wire.ask("Heartbeat")
+        await in_database(lambda: LocalList.objects.update(tried_at=timezone.now() - timedelta(days=2)))
+        for _ in range(3):
+            await check(published)
+        assert len(wire.asked("GetLocalListVersion")) == 4
 
 
 async def test_a_station_that_restarts_when_asked_is_asked_three_times_and_then_left_alone(published):

@@ -73,6 +73,7 @@ def test_frames_older_than_a_week_are_forgotten(station):
     [
         ("ChangeConfiguration", '[2,"1","ChangeConfiguration",{"key":"AuthorizationKey","value":"0a1b2c3d"}]'),
         ("GetConfiguration", '[3,"1",{"configurationKey":[{"key":"WifiPassword","value":"0a1b2c3d"}]}]'),
+        ("GetConfiguration", r'[3,"1",{"configurationKey":[{"key":"URL","value":"wss:\/\/cp:0a1b2c3d@host"}]}]'),
         ("GetDiagnostics", '[2,"1","GetDiagnostics",{"location":"ftp://eve:0a1b2c3d@192.168.1.2/"}]'),
         ("GetDiagnostics", '[2,"1","GetDiagnostics",{"location":"ftp://eve:0a1b2c3d/x@192.168.1.2/"}]'),
         ("DataTransfer", '[2,"1","DataTransfer",{"vendorId":"x","password":"0a1b2c3d"}]'),
