@@ -31,7 +31,9 @@ class TlsContext:
             context.load_verify_locations(settings.TLS_CLIENT_CA)
             context.load_client_ca(settings.TLS_CLIENT_CA.encode())
         own_root = x509.load_pem_x509_certificate(authority().certificate_pem.encode())
-        context.get_cert_store().add_cert(crypto.X509.from_cryptography(own_root))
+        store = context.get_cert_store()
+        assert store is not None, "a context of its own has a store"
+        store.add_cert(crypto.X509.from_cryptography(own_root))
         context.add_client_ca(own_root)
         context.set_verify(SSL.VERIFY_PEER)  # not FAIL_IF_NO_PEER_CERT: stations of profile 2 have none
         self._context = context
