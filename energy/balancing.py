@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db import transaction
 
-from energy.allocation import Controller, Decision, Timing, fall_back
+from energy.allocation import Controller, Decision, ReasonCode, Timing, fall_back
 from energy.dashboard import GROUP
 from energy.models import Allocation, ControllerState, Installation, Meter, Mode, Reading
 from energy.observing import Place, StationPlace, observe
@@ -94,7 +94,8 @@ def _tell(decision: Decision, places: dict[Hashable, Place], station_places: lis
     due = [
         (limit_a - (places[key].accepted_a or 0.0), key, limit_a)
         for key, limit_a in decision.allocations.items()
-        if _is_due(places[key], limit_a, _loop.told.get(key), now)
+        if not _falls_in_test(places[key], decision.reasons[key].code)
+        and _is_due(places[key], limit_a, _loop.told.get(key), now)
     ]
     due.sort(key=lambda entry: entry[0])
     if due:
@@ -130,6 +131,11 @@ def _is_due(place: Place, limit_a: float, told: tuple[float, int, float] | None,
     if place.accepted_a is None and place.accepted_at is not None and place.accepted_at > told[2]:
         return True
     return abs(told[0] - limit_a) >= SAME_A or not 0 <= now - told[2] < RESEND_AFTER_S
+
+
+def _falls_in_test(place: Place, reason: str) -> bool:
+    """Say whether a car takes less because its station is being tested: that is what the test is to show."""
+    return place.is_tested and reason == ReasonCode.CAR_TAKES_NO_MORE
 
 
 def _is_recent(stood: tuple[float, float] | None, fail_safe_a: float, now: float) -> bool:

@@ -6,12 +6,20 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import OuterRef, Subquery
+from django.db.models import Exists, OuterRef, Subquery
 
 from energy.allocation import Circuit, ConnectorSeen, Observation
 from energy.models import Installation, Mode
 from stations.models import Circuit as CircuitRow
-from stations.models import Connector, ConnectorStatus, PhaseRotation, Station, StationState, Transaction
+from stations.models import (
+    Connector,
+    ConnectorStatus,
+    FailSafeTest,
+    PhaseRotation,
+    Station,
+    StationState,
+    Transaction,
+)
 
 STATIC_CIRCUIT = ""  # a name that no circuit of an installer can have
 CANNOT_CHARGE = frozenset(
@@ -23,7 +31,8 @@ CANNOT_CHARGE = frozenset(
 class Place:
     """Where a connector's limit goes: whom to tell, under which transaction (0: none runs), and what it last took.
 
-    `accepted_a` None: nothing, since the Unix time `accepted_at`, where that is known.
+    `accepted_a` None: nothing, since the Unix time `accepted_at`, where that is known. `is_tested`: a fail-safe test
+    runs there.
     """
 
     station_id: int
@@ -34,6 +43,7 @@ class Place:
     is_charging: bool
     accepted_a: float | None
     accepted_at: float | None
+    is_tested: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +72,7 @@ def observe(
             open_id=Subquery(open_transaction.values("pk")[:1]),
             open_since=Subquery(open_transaction.values("started_at")[:1]),
             is_authorised=Subquery(open_transaction.values("is_authorised")[:1]),
+            is_tested=Exists(FailSafeTest.objects.filter(connector=OuterRef("pk"), ended_at=None)),
         )
         .order_by("pk")
     )
@@ -82,6 +93,7 @@ def observe(
             is_charging=_wants_current(row),
             accepted_a=row.accepted_limit_a,
             accepted_at=row.accepted_at.timestamp() if row.accepted_at else None,
+            is_tested=row.is_tested,
         )
         places[row.pk] = place
         seen.append(_seen(row, place, installation, now, fail_safe_a(station, default, connectors[station.pk])))

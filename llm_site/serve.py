@@ -21,6 +21,7 @@ from llm_site.inbox import Inbox  # noqa: E402
 from llm_site.settings import PORT, TLS_CERT  # noqa: E402
 from llm_site.tls import listen, tls_of  # noqa: E402
 from stations.commanding import end_commands_of_last_life  # noqa: E402
+from stations.fail_safe import end_tests_of_last_life  # noqa: E402
 from stations.services import forget_sockets  # noqa: E402
 
 HANDSHAKE_TIMEOUT_S = 60
@@ -150,6 +151,7 @@ async def watched(scope: dict[str, Any], receive: Any, send: Any) -> None:
 def main() -> None:
     """Serve until stopped. No socket is closed for its age; a long queue of handshakes is held."""
     end_commands_of_last_life()
+    end_tests_of_last_life()
     forget_sockets()
     WebSocketFactory.protocol = StationProtocol
     gc.collect()

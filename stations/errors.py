@@ -38,6 +38,10 @@ class CommandGivenUp(StationsError):
     """Nobody waits for a command any longer: it must not be sent."""
 
 
+class UnfitForTest(StationsError):
+    """A station cannot be tested now; the message says what to do first."""
+
+
 class CertificateRefused(StationsError):
     """A certificate is not signed; the message says what is wrong with the request."""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from django.db import transaction
 from django.utils import timezone
 
+from stations.fail_safe import catch_up_on_test
 from stations.models import Connector, ConnectorStatus, Preconfiguration, Station, StationState
 from stations.ocpp16.configuration import WRITTEN, Capabilities, Change, Reported, Tried, capabilities
 from stations.ocpp16.ladder import Climb, Role, restore
@@ -61,6 +62,7 @@ def begin_onboarding(*, station_id: int) -> Known | None:
     station = Station.objects.get(pk=station_id)
     if station.state != StationState.CONFIGURED:
         return None
+    catch_up_on_test(station_id=station_id)
     kept, _is_new = Preconfiguration.objects.get_or_create(
         station=station, defaults={"firmware_version": station.firmware_version}
     )

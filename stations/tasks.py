@@ -2,13 +2,14 @@
 
 from celery import shared_task
 
-from stations import commanding, local_lists, message_log, security
+from stations import commanding, fail_safe, local_lists, message_log, security
 
 
 @shared_task(name="stations.tasks.tidy_commands", ignore_result=True)
 def tidy_commands() -> None:
-    """End the commands whose message was lost, and delete those of more than a year ago."""
+    """End the commands and tests whose message was lost, and delete the commands of more than a year ago."""
     commanding.tidy_commands()
+    fail_safe.end_lost_tests()
 
 
 @shared_task(name="stations.tasks.tidy_security_events", ignore_result=True)

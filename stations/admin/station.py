@@ -14,6 +14,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action
 
 from stations.admin.commands import CommandInline, station_or_404
+from stations.admin.fail_safe import fail_safe_page
 from stations.admin.fleet_commands import FleetCommandTools
 from stations.admin.preconfiguration import PreconfigurationInline
 from stations.admin.progress import ProgressInline
@@ -57,7 +58,13 @@ class StationAdmin(FleetCommandTools):
     form = StationForm
     inlines = [ConnectorInline, PreconfigurationInline, ProgressInline, CommandInline]
     actions = ["approve", "restore", "send_list", "send_to_chosen"]
-    actions_detail = [*FleetCommandTools.actions_detail, "security", "show_messages", "download_messages"]
+    actions_detail = [
+        *FleetCommandTools.actions_detail,
+        "security",
+        "test_fail_safe",
+        "show_messages",
+        "download_messages",
+    ]
     readonly_fields = [
         "ip_address",
         "vendor",
@@ -118,6 +125,11 @@ class StationAdmin(FleetCommandTools):
     def security(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Show how a station is secured, and change it."""
         return security_page(self, request, station_or_404(self, request, object_id))
+
+    @action(description=_("Test fail-safe"), url_path="test-fail-safe", permissions=["command"])  # type: ignore[untyped-decorator]
+    def test_fail_safe(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Show whether a station falls back by itself, and test it."""
+        return fail_safe_page(self, request, station_or_404(self, request, object_id))
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Let what is kept of a station go with it, also what nobody may delete by itself."""

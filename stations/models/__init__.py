@@ -2,6 +2,7 @@
 
 from stations.models.charging import MeterValue, StrayMessage, Transaction
 from stations.models.commands import Command, CommandState
+from stations.models.fail_safe import FailSafeTest
 from stations.models.installation import (
     MINIMUM_A,
     UNMEASURED_A,
@@ -34,6 +35,7 @@ __all__ = [
     "Connector",
     "ConnectorStatus",
     "CpoServer",
+    "FailSafeTest",
     "Frame",
     "LocalList",
     "MeterValue",

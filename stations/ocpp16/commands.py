@@ -16,6 +16,8 @@ from django.utils import timezone
 from stations.errors import NoAnswer, StationAway
 from stations.metering import LIVE_FOR
 from stations.ocpp16.database import in_database
+from stations.ocpp16.fail_safe import FailSafeTrial, Subject
+from stations.ocpp16.falling_back import Finding
 from stations.ocpp16.frames import OcppError
 from stations.ocpp16.ladder import Climb, Role, has_room, standing_climb, takes_place_of
 from stations.ocpp16.normalise import Sample, text
@@ -87,9 +89,15 @@ class Limits:
         self._transactions: dict[int, int] = {}
         self._fallen: dict[int, int] = {}
         self._sending: asyncio.Task[None] | None = None
+        self.trial: FailSafeTrial | None = None
 
     def set_live(self, connector_id: int, number: int, transaction_id: int, limit_a: float) -> None:
-        """Let a connector be told `limit_a` as soon as the station is free to hear it."""
+        """Let a connector be told `limit_a` as soon as the station is free to hear it, and no test keeps it back."""
+        if self.trial is None or not self.trial.keeps(connector_id, transaction_id, limit_a):
+            self.tell(connector_id, number, transaction_id, limit_a)
+
+    def tell(self, connector_id: int, number: int, transaction_id: int, limit_a: float) -> None:
+        """Let a connector be told `limit_a`, whatever is tested."""
         self._live[connector_id] = (number, transaction_id, limit_a)
         self._go()
 
@@ -111,6 +119,8 @@ class Limits:
             self._recall_once(connector_id, transaction_id)
         if promise is None or promise.transaction_id != transaction_id or timezone.now() - sample.at > LIVE_FOR:
             return
+        if self.trial is not None:
+            self.trial.hear(connector_id, transaction_id, sample)
         verdict = promise.hear(sample, time.monotonic())
         if verdict is not None:
             self._broken[connector_id] = (promise, *verdict)
@@ -126,6 +136,21 @@ class Limits:
     def forget(self) -> None:
         """Look up anew what the station can before the next limit."""
         self._knows_station = False
+
+    def begin_trial(self, subject: list[Any]) -> None:
+        """Test whether the station falls back by itself; one test at a time."""
+        if self.trial is None:
+            self.trial = FailSafeTrial(Subject(*subject), self, self._call)
+
+    def stop_trial(self) -> None:
+        """End a running test: a person has had enough of it."""
+        if self.trial is not None:
+            self.trial.give_up(Finding.STOPPED)
+
+    def end_trial(self, trial: FailSafeTrial) -> None:
+        """Send limits as they come again."""
+        if self.trial is trial:
+            self.trial = None
 
     def stop(self) -> None:
         """Send no more: the socket is closing."""
@@ -293,6 +318,34 @@ class Limits:
         shares_place = takes_place_of(rung, await self._standing_rung())
         profile_id = standing_profile_id(number) if shares_place else live_profile_id(number)
         return await self._set_profile(climb, rung, profile_id, connector_id, (number, transaction_id, limit_a))
+
+    async def lend(self, subject: Subject, duration_s: float) -> Finding | None:
+        """Give a connector its limit for a while only; None: it took it. What it is counted with stays as it is.
+
+        That needs a form with an end on the clock, below which the standing current lies.
+        """
+        rung = (await self._climb(Role.LIVE)).proven
+        is_relative = rung is not None and rung.kind != "Absolute"
+        if rung is None or is_relative or rung.purpose is Purpose.STATION:
+            return Finding.NO_ROOM
+        if takes_place_of(rung, await self._standing_rung()):
+            return Finding.NO_ROOM
+        profile = charging_profile(
+            rung=rung,
+            profile_id=live_profile_id(subject.number),
+            limit_a=subject.limit_a,
+            now=timezone.now(),
+            transaction_id=subject.transaction_id,
+            phases=self._phases,
+            duration_s=duration_s,
+        )
+        payload = {"connectorId": subject.number, "csChargingProfiles": profile}
+        try:
+            answer = await self._call("SetChargingProfile", payload)
+        except (NoAnswer, OcppError) as error:
+            logger.warning("Station %s: a limit with an end: %s", self._station_id, error)
+            return Finding.REFUSED
+        return None if answer.get("status") == "Accepted" else Finding.REFUSED
 
     async def _standing_climb(self) -> Climb:
         """Return the place on the ladder that leads to the standing current."""

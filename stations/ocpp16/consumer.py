@@ -333,5 +333,7 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         for task in list(self._tasks):
             task.cancel()
         await self.commands.finish()
+        if self.limits.trial is not None:
+            await self.limits.trial.leave()
         await in_database(release_socket, station_id=self.station.pk, socket_id=self.socket_id)
         logger.info("%s disconnected", self.station.identity)

@@ -44,11 +44,13 @@ def charging_profile(
     now: datetime,
     transaction_id: int | None = None,
     phases: int = 3,
+    duration_s: float | None = None,
 ) -> dict[str, Any]:
-    """Make a csChargingProfiles object that holds `limit_a` per phase until it is replaced.
+    """Make a csChargingProfiles object that holds `limit_a` per phase until replaced, or for `duration_s` from now.
 
-    An absolute schedule begins an hour ago: a station whose clock is slow would otherwise wait for it, unlimited. In W
-    the limit is for all phases together at 230 V (§7.12), and `phases` says how many.
+    An absolute schedule begins an hour ago: a station whose clock is slow would otherwise wait for it, unlimited. Only
+    one of these can be given an end. In W the limit is for all phases together at 230 V (§7.12), and `phases` says how
+    many.
     """
     is_power = rung.unit == "W"
     amount = limit_a * NOMINAL_V * phases if is_power else limit_a
@@ -58,6 +60,8 @@ def charging_profile(
     schedule: dict[str, Any] = {"chargingRateUnit": rung.unit, "chargingSchedulePeriod": [period]}
     if rung.kind == "Absolute":
         schedule["startSchedule"] = (now - CLOCK_TOLERANCE).strftime("%Y-%m-%dT%H:%M:%SZ")
+    if duration_s is not None:
+        schedule["duration"] = round(CLOCK_TOLERANCE.total_seconds() + duration_s)
     profile: dict[str, Any] = {
         "chargingProfileId": profile_id,
         "stackLevel": rung.stack_level,

@@ -8,11 +8,12 @@ import pytest
 from django.utils import timezone
 
 from energy import balancing, reading
-from energy.allocation import Timing
+from energy.allocation import ReasonCode, Timing
 from energy.models import Allocation, ControllerState, Installation, Meter, Reading
+from energy.observing import observe
 from energy.upkeep import thin_readings
 from simulator import World
-from stations.models import Circuit, Connector, Station, Transaction
+from stations.models import Circuit, Connector, FailSafeTest, Station, Transaction
 from stations.ocpp16 import commands
 from stations.services import forget_limits
 
@@ -259,3 +260,22 @@ def test_times_that_cannot_be_are_not_used(timing):
     static(20, timing=timing)
     assert Installation.get_solo().times == Timing()
     assert balancing.balance() is not None
+
+
+def test_a_car_that_falls_in_a_fail_safe_test_is_not_told_less_and_one_the_building_squeezes_is(sent):
+    connector = car()
+    static(20)
+    balancing.balance()
+    Connector.objects.update(accepted_limit_a=20)
+    test = FailSafeTest.objects.create(
+        station=connector.station, connector=connector, limit_a=20, standing_a=6, drawn_before_a=20
+    )
+    place = observe(Installation.get_solo(), now=0.0, grid=None, grid_at=0.0)[1][connector.pk]
+    assert balancing._falls_in_test(place, ReasonCode.CAR_TAKES_NO_MORE)
+    assert not balancing._falls_in_test(place, ReasonCode.LINE_FULL)
+    static(10)
+    balancing.balance()
+    assert limits(sent)[-1][4] == 10
+    FailSafeTest.objects.filter(pk=test.pk).update(ended_at=timezone.now(), finding="needed")
+    place = observe(Installation.get_solo(), now=0.0, grid=None, grid_at=0.0)[1][connector.pk]
+    assert not balancing._falls_in_test(place, ReasonCode.CAR_TAKES_NO_MORE)
