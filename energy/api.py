@@ -1,16 +1,16 @@
 """The installation, its readings and what was allocated, in the REST API."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from ninja import Query, Router, Schema
 from ninja.pagination import paginate
-from pydantic import AwareDatetime, Field
 
 from energy.models import Allocation, Installation, Meter, Reading
 from energy.reasons import explain
+from stations.periods import Period
 
 router = Router(tags=["energy"])
 
@@ -92,13 +92,6 @@ class AllocationOut(Schema):
         return explain(allocation.reason, allocation.reason_params)
 
 
-class Period(Schema):
-    """At or after `from`, and before `to`."""
-
-    since: Annotated[AwareDatetime | None, Field(alias="from")] = None
-    until: Annotated[AwareDatetime | None, Field(alias="to")] = None
-
-
 class AllocationFilter(Period):
     """Decided in a period, for one station, for one connector number."""
 
@@ -117,12 +110,7 @@ def installation(request: HttpRequest) -> Installation:  # noqa: ARG001 (ninja's
 @paginate
 def readings(request: HttpRequest, wanted: Query[Period]) -> QuerySet[Reading]:  # noqa: ARG001
     """List the readings, the newest first: each second of the last hour, one a minute before."""
-    found = Reading.objects.order_by("-at")
-    if wanted.since is not None:
-        found = found.filter(at__gte=wanted.since)
-    if wanted.until is not None:
-        found = found.filter(at__lt=wanted.until)
-    return found
+    return wanted.within(Reading.objects.order_by("-at"), "at")
 
 
 @router.get("/allocations", response=list[AllocationOut])
@@ -130,10 +118,7 @@ def readings(request: HttpRequest, wanted: Query[Period]) -> QuerySet[Reading]: 
 def allocations(request: HttpRequest, wanted: Query[AllocationFilter]) -> QuerySet[Allocation]:  # noqa: ARG001
     """List what the connectors were told, the newest first, with the reason."""
     found = Allocation.objects.select_related("connector__station").order_by("-decided_at", "-pk")
-    if wanted.since is not None:
-        found = found.filter(decided_at__gte=wanted.since)
-    if wanted.until is not None:
-        found = found.filter(decided_at__lt=wanted.until)
+    found = wanted.within(found, "decided_at")
     if wanted.station is not None:
         found = found.filter(connector__station__identity=wanted.station)
     if wanted.connector is not None:

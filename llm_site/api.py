@@ -1,5 +1,7 @@
 """The REST API: mounts the router of each app, and says every error in one shape. docs/api.md describes it."""
 
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI, Swagger
 from ninja.errors import AuthenticationError, HttpError, ValidationError
@@ -8,6 +10,7 @@ from redis.exceptions import RedisError
 from accounts.access import STANDARD, AccessDenied
 from badges.api import router as badges
 from energy.api import router as energy
+from llm_site.api_errors import complaint
 from llm_site.settings import VERSION
 from stations.api import router as stations
 
@@ -52,14 +55,21 @@ def not_found(request: HttpRequest, error: Http404) -> HttpResponse:
 @api.exception_handler(HttpError)
 def unreadable(request: HttpRequest, error: HttpError) -> HttpResponse:
     """Answer a body that is no JSON."""
-    return _answer(request, error.status_code, str(error))
+    expected = 'the body cannot be read: expected JSON in UTF-8, such as {"action": "ClearCache"}'
+    return _answer(request, error.status_code, expected if error.status_code == 400 else str(error))
+
+
+@api.exception_handler(RequestDataTooBig)
+def too_long(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:  # noqa: ARG001 (ninja's interface)
+    """Answer a body that is longer than any command."""
+    most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    return _answer(request, 413, f"the body is too long: expected {most} bytes at most")
 
 
 @api.exception_handler(ValidationError)
 def unfit(request: HttpRequest, error: ValidationError) -> HttpResponse:
     """Answer what cannot be understood, with each complaint."""
-    complaints = (f"{'.'.join(map(str, entry['loc'][1:]))}: {entry['msg']}" for entry in error.errors)
-    return _answer(request, 422, "; ".join(complaints))
+    return _answer(request, 422, "; ".join(map(complaint, error.errors)))
 
 
 @api.exception_handler(RedisError)

@@ -61,6 +61,7 @@ class StationProtocol(WebSocketProtocol):  # type: ignore[misc]
         self.inbox = Inbox(self.go_on)
         self._steps = 0
         self._is_held = self._is_unread = False
+        self.refusal_headers: list[tuple[str, str]] = []
         super().makeConnection(transport)
         self.failByDrop = False
 
@@ -115,9 +116,14 @@ class StationProtocol(WebSocketProtocol):  # type: ignore[misc]
         if not is_unread:
             self.go_on()
 
+    def failHandshake(self, reason: str, code: int = 400, responseHeaders: Any = None) -> None:  # noqa: N802, N803
+        """Refuse a handshake, with the application's headers where it has said some."""
+        super().failHandshake(reason, code, responseHeaders or self.refusal_headers)
+
     def handle_reply(self, message: dict[str, Any]) -> None:
         """Take an event of the application."""
         if message["type"] == "websocket.http.response.start":
+            self.refusal_headers = [(name.decode(), value.decode()) for name, value in message.get("headers", ())]
             self.handshake_deferred.errback(ConnectionDeny(message["status"], reason="Refused"))  # type: ignore[no-untyped-call]
             del self.handshake_deferred
             self.server.protocol_disconnected(self)

@@ -72,6 +72,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "llm_site.api_errors.errors_as_json",
     "llm_site.addresses.refuse_nul",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -184,11 +185,13 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "filters": {"no_outcomes": {"()": "llm_site.api_errors.OutcomesAreNoErrors"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": env.str("LLM_LOG_LEVEL", default="INFO")},
     "loggers": {
         "daphne": {"level": "WARNING"},
         "django.channels": {"level": "WARNING"},
+        "django.request": {"filters": ["no_outcomes"]},
         "pymodbus.logging": {"level": "CRITICAL"},
     },
 }

@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest
 from django.urls import register_converter
 from ninja import Query, Router, Schema, Status
 from ninja.pagination import paginate
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from accounts.access import ADMINISTRATOR, ADVANCED
 from accounts.models import User
@@ -20,6 +20,7 @@ from stations.local_lists import progress_of
 from stations.models import Command, CommandState, Connector, LocalList, SecurityEvent, Station, Transaction
 from stations.ocpp16.normalise import integer
 from stations.ocpp16.operations import OPERATIONS
+from stations.periods import Period
 
 router = Router()
 
@@ -183,20 +184,16 @@ class TransactionOut(Schema):
         return transaction.badge.comment if transaction.badge else None
 
 
-class TransactionFilter(Schema):
-    """Which transactions: begun at or after `from` and before `to`, at one station, with one badge."""
+class TransactionFilter(Period):
+    """Begun in a period, at one station, with one badge."""
 
-    since: Annotated[AwareDatetime | None, Field(alias="from")] = None
-    until: Annotated[AwareDatetime | None, Field(alias="to")] = None
     station: str | None = None
     badge: str | None = None
 
 
-class SecurityEventFilter(Schema):
-    """Which events: at or after `from` and before `to`, of one station, of one type."""
+class SecurityEventFilter(Period):
+    """Of a period, of one station, of one type."""
 
-    since: Annotated[AwareDatetime | None, Field(alias="from")] = None
-    until: Annotated[AwareDatetime | None, Field(alias="to")] = None
     station: str | None = None
     type: str | None = None
 
@@ -305,10 +302,7 @@ def connectors(request: HttpRequest, station: str | None = None) -> QuerySet[Con
 def transactions(request: HttpRequest, wanted: Query[TransactionFilter]) -> QuerySet[Transaction]:  # noqa: ARG001
     """List the transactions, the newest first."""
     found = Transaction.objects.select_related("connector__station", "badge").order_by("-started_at", "-pk")
-    if wanted.since is not None:
-        found = found.filter(started_at__gte=wanted.since)
-    if wanted.until is not None:
-        found = found.filter(started_at__lt=wanted.until)
+    found = wanted.within(found, "started_at")
     if wanted.station is not None:
         found = found.filter(connector__station__identity=wanted.station)
     if wanted.badge is not None:
@@ -332,10 +326,7 @@ def transaction(request: HttpRequest, number: int) -> Transaction:  # noqa: ARG0
 def security_events(request: HttpRequest, wanted: Query[SecurityEventFilter]) -> QuerySet[SecurityEvent]:  # noqa: ARG001
     """List what stations report of their security, the newest first."""
     found = SecurityEvent.objects.select_related("station").order_by("-at", "-pk")
-    if wanted.since is not None:
-        found = found.filter(at__gte=wanted.since)
-    if wanted.until is not None:
-        found = found.filter(at__lt=wanted.until)
+    found = wanted.within(found, "at")
     if wanted.station is not None:
         found = found.filter(station__identity=wanted.station)
     if wanted.type is not None:

@@ -36,7 +36,8 @@ from stations.ocpp16.handshake import ClientCertificate
 CLOCK_TOLERANCE = timedelta(days=1)  # a station whose clock is late must not take its certificate for a future one
 ROOT_LASTS, SERVER_LASTS, STATION_LASTS = timedelta(days=7300), timedelta(days=3650), timedelta(days=1825)
 LONGEST_REQUEST, MOST_A_DAY = 10_000, 20
-SMALLEST_RSA_BITS, LARGEST_RSA_BITS = 2048, 4096
+SMALLEST_CURVE_BITS = 256
+SMALLEST_RSA_BITS, LARGEST_RSA_BITS, SMALLEST_RSA_EXPONENT = 2048, 4096, 65537
 
 CertificateKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 
@@ -177,7 +178,8 @@ def issue_certificate(*, station_id: int, connection_profile: int | None, reques
         raise CertificateRefused(f"{MOST_A_DAY} certificates were signed for it within a day")
     key = read.public_key()
     assert isinstance(key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey)
-    signed = _sign(read.subject, key, lasts=STATION_LASTS, purpose=ExtendedKeyUsageOID.CLIENT_AUTH)
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])  # nothing else in it was proven
+    signed = _sign(subject, key, lasts=STATION_LASTS, purpose=ExtendedKeyUsageOID.CLIENT_AUTH)
     return Certificate.objects.create(
         station=station,
         common_name=common_name,
@@ -218,16 +220,30 @@ def _check_request(request: x509.CertificateSigningRequest, station: Station) ->
         raise CertificateRefused(f"the request cannot be read: {error}") from None
     if not is_signed:
         raise CertificateRefused("the request is not signed with its own key")
-    is_fit = (isinstance(key, ec.EllipticCurvePublicKey) and key.curve.key_size >= 256) or (
-        isinstance(key, rsa.RSAPublicKey) and SMALLEST_RSA_BITS <= key.key_size <= LARGEST_RSA_BITS
-    )
-    if not is_fit:
-        raise CertificateRefused(f"expected an elliptic key of 256 bits or RSA of 2048 to 4096, came {key}")
+    if not _is_strong(key):
+        raise CertificateRefused(
+            "expected an elliptic key of 256 bits, or RSA of 2048 to 4096 with an exponent from 65537, "
+            f"came {_described(key)}"
+        )
     if len(names) != 1 or names[0] not in _names_of(station):
         raise CertificateRefused(f"expected the name {station.identity!r} or its serial number, came {names!r:.200}")
     if names[0] != station.identity and _is_of_another(names[0], station):
         raise CertificateRefused(f"{names[0]!r} is another station's name")
     return names[0]
+
+
+def _is_strong(key: object) -> bool:
+    """Say whether a key may be signed as long as it lasts; a small exponent breaks careless paddings."""
+    if isinstance(key, rsa.RSAPublicKey):
+        is_long = SMALLEST_RSA_BITS <= key.key_size <= LARGEST_RSA_BITS
+        return is_long and key.public_numbers().e >= SMALLEST_RSA_EXPONENT
+    return isinstance(key, ec.EllipticCurvePublicKey) and key.curve.key_size >= SMALLEST_CURVE_BITS
+
+
+def _described(key: object) -> str:
+    if isinstance(key, rsa.RSAPublicKey):
+        return f"RSA of {key.key_size} bits with exponent {key.public_numbers().e}"
+    return key.curve.name if isinstance(key, ec.EllipticCurvePublicKey) else type(key).__name__
 
 
 def _names_of(station: Station) -> tuple[str, ...]:
@@ -243,12 +259,6 @@ def settle_certificate(*, certificate_id: int, state: CertificateState, answer: 
     """Keep what a station said to its certificate; one that was withdrawn stays so."""
     handed_over = Certificate.objects.filter(pk=certificate_id).exclude(state=CertificateState.WITHDRAWN)
     handed_over.update(state=state, answer=answer[:300])
-
-
-def withdraw_certificates(*, certificate_ids: list[int]) -> int:
-    """Let certificates count no longer, from the next connection on; returns how many did."""
-    counting = Certificate.objects.filter(pk__in=certificate_ids).exclude(state=CertificateState.WITHDRAWN)
-    return counting.update(state=CertificateState.WITHDRAWN)
 
 
 def flaw_of_certificate(station: Station, offered: ClientCertificate | None) -> str:

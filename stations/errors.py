@@ -15,6 +15,14 @@ class StationRefused(StationsError):
         self.status = status
 
 
+class StationPaused(StationRefused):
+    """A station may not connect yet: it came with wrong passwords. It may again in `pause_s`."""
+
+    def __init__(self, pause_s: float, message: str) -> None:
+        super().__init__(429, message)
+        self.pause_s = pause_s
+
+
 class EditionFull(StationsError):
     """The edition has no room for as many stations."""
 

@@ -4,6 +4,7 @@ This is what stations say most: the statements are written out, which costs a te
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -72,6 +73,28 @@ def record_meter_values(*, reports: Sequence[Report]) -> list[Belonging | None]:
     _note_live(live)
     ask_to_decide()
     return found
+
+
+@transaction.atomic
+def record_portion(*, station_id: int, values: MeterValues) -> Belonging | None:
+    """Keep what is new of a portion of a long message: the rest was kept before the message broke off."""
+    belonging = _belonging(station_id, values, _numbered({values.transaction_id} if values.transaction_id else set()))
+    if belonging is not None or values.connector > 0:
+        connector_id = belonging.connector_id if belonging else connector_of(station_id, values.connector).pk
+        kept = _samples_of(connector_id, {sample.at for sample in values.samples})
+        values = replace(values, samples=tuple(sample for sample in values.samples if sample not in kept))
+    return record_meter_values(reports=[(station_id, values)])[0]
+
+
+def _samples_of(connector_id: int, times: set[datetime]) -> set[Sample]:
+    """Read the samples of some moments back as they were kept."""
+    rows = MeterValue.objects.filter(connector=connector_id, measured_at__in=times)
+    return {
+        Sample(at, context, energy_wh, power_w, (l1_a, l2_a, l3_a), (l1_v, l2_v, l3_v), offered_a, soc_percent)
+        for at, context, energy_wh, power_w, l1_a, l2_a, l3_a, l1_v, l2_v, l3_v, offered_a, soc_percent in (
+            rows.values_list(*_COLUMNS[2:])
+        )
+    }
 
 
 def _numbered(numbers: set[int]) -> dict[int, Belonging]:

@@ -46,21 +46,7 @@ def hold_to_profile(station: Station, offer: Offer) -> list[str]:
     A new password counts from its first use, a wanted profile from the first connection that satisfies it. Raises
     StationRefused with the HTTP status of the handshake.
     """
-    needed = station.security_profile
-    if needed >= SecurityProfile.TLS and not offer.is_encrypted:
-        raise StationRefused(403, f"{station.identity}: security profile {needed} needs TLS, it came without")
-    flaw = "TLS is needed for it" if not offer.is_encrypted else flaw_of_certificate(station, offer.certificate)
-    used = _password_used(station, offer.password)
-    if not flaw:
-        reached = SecurityProfile.CERTIFICATE
-    elif used:
-        reached = SecurityProfile.TLS if offer.is_encrypted else SecurityProfile.BASIC
-    else:
-        reached = SecurityProfile.NONE
-    if needed == SecurityProfile.CERTIFICATE and flaw:
-        raise StationRefused(403, f"{station.identity}: security profile 3 needs a client certificate: {flaw}")
-    if flaw and not used and (station.password_hash or needed >= SecurityProfile.BASIC):
-        raise StationRefused(401, f"{station.identity}: the password is missing or wrong")
+    reached, used = satisfy(station, offer)
     station.connection_profile = reached
     changed = ["connection_profile"]
     if used == station.next_password_hash != "":
@@ -68,11 +54,36 @@ def hold_to_profile(station: Station, offer: Offer) -> list[str]:
         changed += ["password_hash", "next_password_hash"]
         logger.info("%s came back with its new password", station.identity)
     if station.wanted_security_profile is not None and reached >= station.wanted_security_profile:
-        station.security_profile = max(needed, station.wanted_security_profile)
+        station.security_profile = max(station.security_profile, station.wanted_security_profile)
         station.wanted_security_profile = None
         changed += ["security_profile", "wanted_security_profile"]
         logger.info("%s came back with security profile %s", station.identity, station.security_profile)
     return changed
+
+
+def satisfy(station: Station, offer: Offer) -> tuple[SecurityProfile, str]:
+    """Return the profile that a connection reaches and the kept hash its password fits; raises StationRefused."""
+    needed = station.security_profile
+    if needed >= SecurityProfile.TLS and not offer.is_encrypted:
+        raise StationRefused(403, f"{station.identity}: security profile {needed} needs TLS, it came without")
+    flaw = "TLS is needed for it" if not offer.is_encrypted else _flaw_of_offered(station, offer)
+    used = _password_used(station, offer.password)
+    if needed == SecurityProfile.CERTIFICATE and flaw:
+        raise StationRefused(403, f"{station.identity}: security profile 3 needs a client certificate: {flaw}")
+    if flaw and not used and (station.password_hash or needed >= SecurityProfile.BASIC):
+        raise StationRefused(401, f"{station.identity}: the password is missing or wrong")
+    if not flaw:
+        return SecurityProfile.CERTIFICATE, used
+    if not used:
+        return SecurityProfile.NONE, used
+    return SecurityProfile.TLS if offer.is_encrypted else SecurityProfile.BASIC, used
+
+
+def _flaw_of_offered(station: Station, offer: Offer) -> str:
+    """Say why the client certificate of a connection does not stand for its station; empty: it does."""
+    if offer.certificate_flaw:
+        return f"the one offered is not verified: {offer.certificate_flaw}"
+    return flaw_of_certificate(station, offer.certificate)
 
 
 def _password_used(station: Station, offered: bytes | None) -> str:

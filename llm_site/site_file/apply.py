@@ -21,6 +21,7 @@ from llm_site.site_file.check import check
 from llm_site.site_file.document import Document, Entry, Path, Problem, SiteFileError, path_text, read
 from llm_site.site_file.shape import ALL, LISTS, SECTIONS
 from llm_site.site_file.state import lay_over, read_site
+from stations.connections import check_connections
 from stations.models import Circuit, Connector, CpoServer, SecurityProfile, Station, StationState
 from stations.services import ask_to_decide
 
@@ -193,6 +194,8 @@ class _Writer:
             if "cpo" in given:
                 values |= _operator_values(given["cpo"], servers)
             self._save(path, row, values)
+            if "password" in given:
+                check_connections(station_ids=[row.pk])
             if row.pk not in with_connector:
                 Connector.objects.create(station=row, number=1)
                 self.outcome.note(*path, is_new=False)

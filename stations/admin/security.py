@@ -11,8 +11,9 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action
 
 from stations.admin.history import ReadOnlyAdmin
-from stations.certificates import authority, withdraw_certificates
+from stations.certificates import authority
 from stations.commanding import request_command
+from stations.connections import withdraw_certificates
 from stations.errors import CommandUnfit
 from stations.models import Certificate, Command, SecurityEvent, SecurityProfile, Station
 from stations.security import flaw_of_profile, make_password, new_key

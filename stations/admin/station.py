@@ -19,6 +19,7 @@ from stations.admin.fleet_commands import FleetCommandTools
 from stations.admin.preconfiguration import PreconfigurationInline
 from stations.admin.progress import ProgressInline
 from stations.admin.security import StationForm, security_page
+from stations.connections import check_connections, delete_stations
 from stations.errors import EditionFull
 from stations.local_lists import forget_local_lists
 from stations.message_log import as_json_lines
@@ -136,11 +137,20 @@ class StationAdmin(FleetCommandTools):
         listed, counts, _missing, protected = super().get_deleted_objects(objs, request)
         return listed, counts, set(), protected
 
+    def delete_model(self, request: HttpRequest, obj: Station) -> None:  # noqa: ARG002 (Django's interface)
+        """Delete a station, and close its connection."""
+        delete_stations(station_ids=[obj.pk])
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Station]) -> None:  # noqa: ARG002
+        """Delete the chosen stations, and close their connections."""
+        delete_stations(station_ids=list(queryset.values_list("pk", flat=True)))
+
     def save_model(self, request: HttpRequest, obj: Station, form: Any, change: bool) -> None:
         """Save, and let the loop take it up at once; a new station has one connector until it says otherwise."""
         if change:  # what was entered alone: sockets write the rest meanwhile
             columns = {field.name for field in obj._meta.concrete_fields}
             obj.save(update_fields=columns.intersection(form.changed_data))
+            check_connections(station_ids=[obj.pk])
         else:
             super().save_model(request, obj, form, change)
             connector_of(obj.pk, 1)

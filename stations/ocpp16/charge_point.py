@@ -6,6 +6,7 @@ A handler takes the socket and the payload as it came, and returns the reply's p
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
@@ -15,6 +16,7 @@ from stations.ocpp16 import complaints, normalise
 from stations.ocpp16.batching import keep_meter_values
 from stations.ocpp16.database import in_database
 from stations.ocpp16.frames import OcppError
+from stations.ocpp16.long_messages import keep_portions
 from stations.ocpp16.onboarding import SETTLE_S
 from stations.ocpp16.security import security_event, sign_certificate
 from stations.services import authorise, boot_station, record_progress, record_status
@@ -69,13 +71,17 @@ async def start(socket: "StationConsumer", payload: Payload) -> Payload:
 async def stop(socket: "StationConsumer", payload: Payload) -> Payload:
     """StopTransaction (§4.10); of long transaction data all but the first portion is kept before, unless repeated."""
     station_id = socket.station.pk
-    data = {"transactionId": payload.get("transactionId"), "meterValue": payload.get("transactionData")}
-    first, *more = normalise.portions(data)
+    portions = normalise.portions(
+        {"transactionId": payload.get("transactionId"), "meterValue": payload.get("transactionData")}
+    )
+    first, second = next(portions), next(portions, None)
     ended = normalise.read_stop({**payload, "transactionData": first["meterValue"]}, timezone.now())
-    if more and ended.transaction_id:
-        is_awaited = await in_database(awaits_stop, station_id=station_id, transaction_id=ended.transaction_id)
-        for portion in more if is_awaited else ():
-            await keep_meter_values(station_id, normalise.read_meter_values(portion, timezone.now()))
+    if (
+        second is not None
+        and ended.transaction_id
+        and await in_database(awaits_stop, station_id=station_id, transaction_id=ended.transaction_id)
+    ):
+        await keep_portions(station_id, chain([second], portions))
     status = await in_database(stop_transaction, station_id=station_id, stop=ended, raw=normalise.keepable(payload))
     socket.limits.release()
     return {"idTagInfo": {"status": status}} if status else {}
@@ -83,9 +89,13 @@ async def stop(socket: "StationConsumer", payload: Payload) -> Payload:
 
 async def meter_values(socket: "StationConsumer", payload: Payload) -> Payload:
     """MeterValues (§4.7); a transaction that was refused and goes on is stopped."""
-    for portion in normalise.portions(payload):
-        values = normalise.read_meter_values(portion, timezone.now())
+    portions = normalise.portions(payload)
+    first, second = next(portions), next(portions, None)
+    if second is None:
+        values = normalise.read_meter_values(first, timezone.now())
         transaction = await keep_meter_values(socket.station.pk, values)
+    else:
+        values, transaction = await keep_portions(socket.station.pk, chain([first, second], portions))
     if transaction is not None and not transaction.is_authorised and transaction.stopped_at is None:
         socket.start_stop(transaction.pk)
     if transaction is not None and values.samples:

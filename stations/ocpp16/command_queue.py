@@ -61,7 +61,7 @@ class CommandQueue:
         outcome: dict[str, Any]
         try:
             answer = await self._call(action, payload, note)
-            state = CommandState.ACCEPTED if is_accepted(answer) else CommandState.REJECTED
+            state = CommandState.ACCEPTED if is_accepted(action, answer) else CommandState.REJECTED
             outcome = {"state": state, "answer": answer}
         except OcppError as error:
             outcome = {"state": CommandState.REFUSED, "error_code": error.code, "error_text": error.description}

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
+import math
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine
@@ -14,7 +15,8 @@ from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 
-from stations.errors import NoAnswer, StationAway, StationRefused
+from stations.connections import flaw_of_connection
+from stations.errors import NoAnswer, StationAway, StationPaused, StationRefused
 from stations.models import Station
 from stations.ocpp16 import frame_buffer, frames, schemas, sockets
 from stations.ocpp16.blanking import frame_without_secrets
@@ -22,11 +24,12 @@ from stations.ocpp16.charge_point import answer
 from stations.ocpp16.command_queue import CommandQueue
 from stations.ocpp16.commands import Limits
 from stations.ocpp16.database import in_database
+from stations.ocpp16.guessing import admit
 from stations.ocpp16.handshake import read_offer
 from stations.ocpp16.list_sending import bring_up_to_date
 from stations.ocpp16.onboarding import QUIET_S, onboard
 from stations.ocpp16.socket_log import SocketLog
-from stations.services import admit_station, release_socket
+from stations.services import release_socket
 
 logger = logging.getLogger(__name__)
 
@@ -93,6 +96,9 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             identity = self._identity()
             subprotocol = self._subprotocol(identity)
             self.station = await self._admit(identity)
+        except StationPaused as refusal:  # that its pause begins was logged
+            await self._refuse(refusal)
+            return
         except StationRefused as refusal:
             logger.warning("Refused: %s", refusal)
             await self._refuse(refusal)
@@ -112,9 +118,7 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def _admit(self, identity: str) -> Station:
         """Give the station's place to this socket; one that is killed meanwhile lets it go again."""
         offer = read_offer(self.scope, identity)
-        admission = asyncio.ensure_future(
-            in_database(admit_station, identity=identity, offer=offer, socket_id=self.socket_id)
-        )
+        admission = asyncio.ensure_future(admit(identity, offer, self.socket_id))
         try:
             return await asyncio.shield(admission)
         except asyncio.CancelledError:
@@ -144,7 +148,13 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def _refuse(self, refusal: StationRefused) -> None:
         """Answer the upgrade with an HTTP status where the server can (ASGI denial response)."""
         if "websocket.http.response" in self.scope.get("extensions", {}):
-            await self.base_send({"type": "websocket.http.response.start", "status": refusal.status, "headers": []})
+            headers = []
+            if isinstance(refusal, StationPaused):
+                headers = [(b"retry-after", b"%d" % math.ceil(refusal.pause_s))]
+            elif refusal.status == 401:  # RFC 7235 §3.1: some send their password only when they are asked for it
+                headers = [(b"www-authenticate", b'Basic realm="OCPP"')]
+            start = {"type": "websocket.http.response.start", "status": refusal.status, "headers": headers}
+            await self.base_send(start)
             await self.base_send({"type": "websocket.http.response.body", "body": str(refusal).encode()})
         else:
             await self.close()
@@ -313,6 +323,16 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             logger.info("%s: %s: %.300s", self.station.identity, action, await self.call(action, payload))
         except (frames.OcppError, NoAnswer, StationAway) as error:
             logger.warning("%s: %s: %s", self.station.identity, action, error)
+
+    def start_check(self) -> None:
+        """Close the socket soon if what it came with no longer counts."""
+        self._start(self._check())
+
+    async def _check(self) -> None:
+        offer = read_offer(self.scope, self._identity())
+        flaw = await in_database(flaw_of_connection, station_id=self.station.pk, offer=offer)
+        if flaw:
+            self.start_close(flaw)
 
     def start_close(self, why: str) -> None:
         """Close the socket soon."""

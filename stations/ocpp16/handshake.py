@@ -29,12 +29,16 @@ class ClientCertificate:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What a connection offers; None: nothing. The user name of HTTP Basic is left out, the address says who it is."""
+    """What a connection offers; None: nothing. The user name of HTTP Basic is left out, the address says who it is.
+
+    `certificate_flaw`: why the certificate that was shown is not among it; empty: none was.
+    """
 
     is_encrypted: bool = False
     password: bytes | None = None
     certificate: ClientCertificate | None = None
     ip_address: str | None = None
+    certificate_flaw: str = ""
 
 
 def read_offer(scope: Mapping[str, Any], identity: str) -> Offer:
@@ -46,9 +50,10 @@ def read_offer(scope: Mapping[str, Any], identity: str) -> Offer:
         pem = unquote(headers.get(b"x-client-certificate", b"").decode("latin1"))
         is_encrypted = headers.get(b"x-forwarded-proto", b"").lower() in (b"https", b"wss")
         return Offer(is_encrypted, password, _certificate(pem), _forwarded(headers) or client)
-    tls = scope.get("extensions", {}).get("tls")
-    chain = tls["client_cert_chain"] if tls else ()
-    return Offer(tls is not None, password, _certificate(chain[0]) if chain else None, client)
+    tls = scope.get("extensions", {}).get("tls") or {}
+    flaw = tls.get("client_cert_error") or ""
+    chain = () if flaw else tls.get("client_cert_chain", ())
+    return Offer(bool(tls), password, _certificate(chain[0]) if chain else None, client, flaw)
 
 
 def _password(header: bytes, identity: str) -> bytes | None:

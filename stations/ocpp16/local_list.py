@@ -165,7 +165,7 @@ def after_answer(progress: Progress, call: Call, answer: Mapping[str, Any], leng
         refused = _refuse(progress, f"{call.payload['updateType']}: {status}")
         return replace(refused, is_checked=status != "VersionMismatch")
     if progress.taken + call.size < length:
-        return replace(progress, taken=progress.taken + call.size)
+        return replace(progress, taken=progress.taken + call.size, is_checked=False)
     return replace(progress, held=progress.target, target=None, taken=0, refusals=0, error="")
 
 
@@ -176,7 +176,8 @@ def _compare(progress: Progress, version: int) -> Progress:
     progress = replace(progress, is_checked=True)
     highest_sent = progress.version + (progress.target is not None)  # whose answer may have been lost
     if version == 0:
-        return replace(_lose(progress, EMPTY), version=highest_sent)
+        emptied = _refuse(progress, "emptied in the middle") if progress.taken else progress
+        return replace(_lose(emptied, EMPTY), version=highest_sent)
     if version in (progress.version, highest_sent):
         return replace(progress, version=version)
     higher = max(highest_sent, version)

@@ -5,6 +5,8 @@ The examples fill in the form of a person who sends one by hand; each validates 
 
 from typing import Any
 
+from stations.ocpp16.schemas import schema_of
+
 _LATER = "2030-01-01T00:00:00Z"
 _PROFILE = {
     "chargingProfileId": 100,
@@ -90,7 +92,9 @@ CHANGE_LIMITS = frozenset({"ClearChargingProfile", "SetChargingProfile"})
 ACCEPTANCES = frozenset({"Accepted", "AcceptedCanceled", "RebootRequired", "Scheduled", "Unlocked"})
 
 
-def is_accepted(answer: dict[str, Any]) -> bool:
-    """Say whether an answer means yes; one without a status (GetConfiguration, UpdateFirmware, …) does."""
-    status = answer.get("status", "Accepted")
+def is_accepted(action: str, answer: dict[str, Any]) -> bool:
+    """Say whether the answer to an operation means yes; where it has no status (UpdateFirmware, …), any answer does."""
+    if "status" not in answer:
+        return "status" not in (schema_of(f"{action}Response") or {}).get("required", ())
+    status = answer["status"]
     return isinstance(status, str) and status in ACCEPTANCES

@@ -2,16 +2,20 @@
 
 import os
 import ssl
+from contextlib import suppress
+from datetime import UTC, datetime
 
 import pytest
+import time_machine
 from cryptography import x509
 from django.core.management import CommandError, call_command
 from OpenSSL import SSL
 
 from llm_site.checks import tls_can_be_served
-from llm_site.tls import TlsContext
-from stations.certificates import authority
-from tests.certificates import certificate_for, new_key
+from llm_site.tls import VERIFIED, TlsContext
+from stations.certificates import STATION_LASTS, authority, issue_certificate
+from stations.models import Station
+from tests.certificates import certificate_for, key_pem, named, new_key, request_for
 
 
 @pytest.fixture
@@ -72,3 +76,70 @@ def test_a_station_is_told_every_authority_whose_certificates_are_taken(served, 
     asked = SSL.Connection(TlsContext().getContext(), None).get_client_ca_list()
     own = x509.load_pem_x509_certificate(authority().certificate_pem.encode()).subject
     assert [f"CN={name.CN}" for name in asked] == ["CN=First root", "CN=Second root", own.rfc4514_string()]
+
+
+def shown_to(context, pem):
+    """Shake hands as a station does that shows a certificate; returns what was noted of it."""
+    server, client = SSL.Connection(context.getContext(), None), ssl.create_default_context()
+    client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
+    if pem is not None:
+        client.load_cert_chain(pem)
+    server.set_accept_state()
+    received, sent = ssl.MemoryBIO(), ssl.MemoryBIO()
+    station = client.wrap_bio(received, sent)
+    for _ in range(4):
+        with suppress(ssl.SSLWantReadError):
+            station.do_handshake()
+        if sent.pending:
+            server.bio_write(sent.read())
+        with suppress(SSL.WantReadError):
+            server.do_handshake()
+        with suppress(SSL.WantReadError):
+            received.write(server.bio_read(100_000))
+    assert server.get_cipher_name() is not None
+    return server.get_app_data()
+
+
+def own(name):
+    """A certificate of the load manager's authority, with its key."""
+    key = new_key()
+    row = Station.objects.create(identity=name, state="configured")
+    signed = issue_certificate(station_id=row.pk, connection_profile=1, request=request_for(name, key=key))
+    return signed.pem + key_pem(key)
+
+
+def factory(name):
+    key = new_key()
+    return certificate_for(name, key, issuer=named("A maker"), issuer_key=new_key()) + key_pem(key)
+
+
+def self_signed(name):
+    key = new_key()
+    return certificate_for(name, key) + key_pem(key)
+
+
+def expired(name):
+    """One that the authority signed long ago."""
+    with time_machine.travel(datetime.now(UTC) - 2 * STATION_LASTS):
+        return own(name)
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("served")
+@pytest.mark.parametrize(
+    ("made_by", "noted"),
+    [
+        (own, VERIFIED),
+        (factory, "its authority is unknown"),
+        (self_signed, "it signed itself"),
+        (expired, "it has expired"),
+        (None, None),
+    ],
+)
+def test_any_certificate_passes_the_handshake_and_only_a_verified_one_counts(tmp_path, made_by, noted):
+    authority()
+    shown = None
+    if made_by is not None:
+        shown = tmp_path / "station.pem"
+        shown.write_text(made_by("CP1"))
+    assert shown_to(TlsContext(), shown) == noted

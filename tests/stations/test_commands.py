@@ -376,16 +376,19 @@ def test_a_backslash_before_digits_is_no_nul_character():
 
 @pytest.mark.parametrize("status", ["Accepted", "Scheduled", "Unlocked", "RebootRequired", "AcceptedCanceled"])
 def test_some_statuses_mean_yes(status):
-    assert is_accepted({"status": status})
+    assert is_accepted("Reset", {"status": status})
 
 
 @pytest.mark.parametrize("status", ["Rejected", "NotSupported", "UnlockFailed", "Occupied", ""])
 def test_all_others_mean_no(status):
-    assert not is_accepted({"status": status})
+    assert not is_accepted("Reset", {"status": status})
+    assert not is_accepted("UpdateFirmware", {"status": status})
 
 
-def test_an_answer_without_a_status_means_yes():
-    assert is_accepted({})
+@pytest.mark.parametrize("action", sorted(OPERATIONS))
+def test_an_answer_without_a_status_means_yes_only_where_it_has_none(action):
+    has_none = {"GetConfiguration", "GetDiagnostics", "GetLocalListVersion", "UpdateFirmware"}
+    assert is_accepted(action, {}) == (action in has_none)
 
 
 @pytest.mark.parametrize(

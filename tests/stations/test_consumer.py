@@ -42,7 +42,9 @@ class Line:
 
     async def refusal(self):
         await self.socket.send_input({"type": "websocket.connect"})
-        return (await self.socket.receive_output(timeout=5))["status"]
+        refused = await self.socket.receive_output(timeout=5)
+        self.refusal_headers = refused["headers"]
+        return refused["status"]
 
     async def hear(self):
         return json.loads(await self.socket.receive_from(timeout=5))

@@ -1,0 +1,83 @@
+"""How the REST API says what is wrong: always as `{"message": …}`, in words that say what was expected."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from asgiref.sync import iscoroutinefunction
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.decorators import sync_and_async_middleware
+
+API = "/api/"
+OUTCOMES = frozenset({502, 504})  # of a command: the station's doing, which whoever asked is told
+SAID_OTHERWISE = {
+    400: "the request cannot be read",
+    403: "this is not allowed",
+    404: "there is nothing at this address; /api/docs lists what there is",
+    405: "the method is not allowed at this address; /api/docs lists what is",
+    500: "the request failed; the log of the load manager says why",
+}
+EXPECTED = {  # pydantic's error types, with its values for them
+    "missing": "is missing",
+    "timezone_aware": "expected a time with its zone, such as 2026-01-05T13:00:00Z",
+    "timezone_naive": "expected a time without a zone",
+    "dict_type": "expected an object",
+    "model_attributes_type": "expected an object",
+    "string_type": "expected text",
+    "greater_than": "expected more than {gt}",
+    "greater_than_equal": "expected {ge} or more",
+    "less_than": "expected less than {lt}",
+    "less_than_equal": "expected {le} or less",
+    "value_error": "{error}",
+}
+EXPECTED_KINDS = {  # by how the names of such types begin
+    "datetime": "expected a time such as 2026-01-05T13:00:00Z",
+    "int": "expected a whole number",
+    "float": "expected a number",
+    "finite": "expected a number",
+    "string": "expected text that can be written as UTF-8",
+}
+
+
+def complaint(error: dict[str, Any]) -> str:
+    """Write one of pydantic's errors as a person reads it: where, and what was expected."""
+    kind = error["type"]
+    text = EXPECTED.get(kind) or EXPECTED_KINDS.get(kind.partition("_")[0]) or error["msg"]
+    place = ".".join(map(str, error["loc"][1:]))
+    return f"{place or 'the body'}: {text.format(**error.get('ctx', {}))}"
+
+
+@sync_and_async_middleware
+def errors_as_json(get_response: Callable[[HttpRequest], Any]):  # type: ignore[no-untyped-def]
+    """Middleware: whatever else refuses a request to the REST API, its answer is of the same shape."""
+    if iscoroutinefunction(get_response):
+
+        async def async_middleware(request: HttpRequest) -> Any:
+            return _in_shape(request, await get_response(request))
+
+        return async_middleware
+
+    def middleware(request: HttpRequest) -> Any:
+        return _in_shape(request, get_response(request))
+
+    return middleware
+
+
+def _in_shape(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    is_json = response.headers.get("Content-Type", "").startswith("application/json")
+    if response.status_code < 400 or is_json or not request.path.startswith(API):
+        return response
+    message = SAID_OTHERWISE.get(response.status_code, response.reason_phrase)
+    shaped = JsonResponse({"message": message}, status=response.status_code)
+    if "Allow" in response.headers:
+        shaped["Allow"] = response["Allow"]
+    return shaped
+
+
+class OutcomesAreNoErrors(logging.Filter):
+    """Keep out of the log that a command's outcome was answered with 502 or 504: it is logged as what it is."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Say whether a line of Django's goes into the log."""
+        request, status = getattr(record, "request", None), getattr(record, "status_code", 0)
+        return status not in OUTCOMES or request is None or not request.path.startswith(API)
