@@ -9,11 +9,14 @@ from django.utils.translation import gettext_lazy as _
 from solo.admin import SingletonModelAdmin
 from unfold.admin import ModelAdmin
 
+from energy.circuit_admin import CircuitAdmin
 from energy.meters.base import MeterError
 from energy.meters.modbus import parse_url
 from energy.models import Installation, Meter
 from energy.reading import meter_map
 from stations.services import ask_to_decide
+
+__all__ = ["CircuitAdmin", "InstallationAdmin", "MeterAdmin"]
 
 
 class DecidingAdmin(SingletonModelAdmin, ModelAdmin):  # type: ignore[misc]

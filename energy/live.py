@@ -13,6 +13,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone, translation
 
 from energy.dashboard import GROUP, Overview, compute_overview
+from stations.addresses import ocpp_address
 
 PERIOD_S = 1.0
 SILENCE_S = 15.0
@@ -33,7 +34,7 @@ class Viewer:
     @property
     def ocpp_address(self) -> str:
         """Give the address a station is to be set to, without its identity."""
-        return f"{'wss' if self.is_secure else 'ws'}://{self.host}/ocpp/"
+        return ocpp_address(self.host, is_secure=self.is_secure)
 
 
 @dataclass(slots=True)

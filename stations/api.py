@@ -21,6 +21,7 @@ from stations.models import Command, CommandState, Connector, LocalList, Securit
 from stations.ocpp16.normalise import integer
 from stations.ocpp16.operations import OPERATIONS
 from stations.periods import Period
+from stations.transactions import at_station
 
 router = Router()
 
@@ -166,12 +167,12 @@ class TransactionOut(Schema):
     @staticmethod
     def resolve_station(transaction: Transaction) -> str:
         """Name the station by its identity."""
-        return transaction.connector.station.identity
+        return transaction.charged_at.identity
 
     @staticmethod
     def resolve_connector(transaction: Transaction) -> int:
         """Name the connector by its number."""
-        return transaction.connector.number
+        return transaction.charged_at.connector
 
     @staticmethod
     def resolve_reservation_id(transaction: Transaction) -> int | None:
@@ -304,7 +305,7 @@ def transactions(request: HttpRequest, wanted: Query[TransactionFilter]) -> Quer
     found = Transaction.objects.select_related("connector__station", "badge").order_by("-started_at", "-pk")
     found = wanted.within(found, "started_at")
     if wanted.station is not None:
-        found = found.filter(connector__station__identity=wanted.station)
+        found = found.filter(at_station(wanted.station))
     if wanted.badge is not None:
         found = found.alias(number=Upper("id_tag")).filter(number=wanted.badge.upper())
     return found

@@ -55,13 +55,6 @@ def withdraw_certificates(*, certificate_ids: list[int]) -> int:
     return withdrawn
 
 
-@transaction.atomic
-def delete_stations(*, station_ids: list[int]) -> None:
-    """Delete stations with all that is kept of them, and close their connections."""
-    check_connections(station_ids=station_ids)
-    Station.objects.filter(pk__in=station_ids).delete()
-
-
 def note_guessing(*, identity: str, address: str | None, count: int) -> None:
     """Keep that somebody came under a station's identity with one wrong password after the other."""
     station = find_station(identity)

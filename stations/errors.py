@@ -27,6 +27,10 @@ class EditionFull(StationsError):
     """The edition has no room for as many stations."""
 
 
+class StillCharging(StationsError):
+    """A station is not deleted while a transaction runs there and nobody has said that it may end."""
+
+
 class StationAway(StationsError):
     """A station cannot be told anything: no socket is open, or it closed before the answer."""
 

@@ -5,6 +5,7 @@ from django.db import transaction
 from django.db.models import F, OuterRef, Subquery, Value
 from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from badges.authorisation import access_rule, decide, find_badge
 from badges.models import Badge
@@ -122,10 +123,11 @@ def approve_stations(*, station_ids: list[int]) -> int:
     new = Station.objects.filter(pk__in=station_ids).exclude(state=StationState.CONFIGURED)
     wanted, room = new.count(), room_for_stations()
     if room is not None and wanted > room:
-        raise EditionFull(
-            f"Edition {settings.EDITION} has room for {room} more stations, {wanted} were chosen: choose fewer, "
+        text = _(
+            "Edition %(edition)s has room for %(room)d more stations, %(wanted)d were chosen: choose fewer, "
             "take others out of service, or use a larger edition (LLM_EDITION)."
         )
+        raise EditionFull(text % {"edition": settings.EDITION, "room": room, "wanted": wanted})
     new.update(state=StationState.CONFIGURED)
     ask_to_decide()
     return wanted

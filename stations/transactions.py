@@ -43,7 +43,7 @@ def start_transaction(*, station_id: int, start: Start, raw: dict[str, Any]) -> 
     if running is not None and running.started_at > start.at:
         begun.stopped_at, begun.meter_stop_wh, begun.stop_reason = running.started_at, start.meter_wh, LOST
     elif running is not None:
-        _close(running, at=start.at, meter_wh=start.meter_wh, reason=LOST)
+        close_transaction(running, at=start.at, meter_wh=start.meter_wh, reason=LOST)
     begun.save()
     if begun.stopped_at is None:
         lasting_a, standing_a = connector.lasting_limit_a, connector.station.standing_fail_safe_a
@@ -60,6 +60,11 @@ def _same_start(connector: Connector, start: Start, raw: dict[str, Any]) -> Tran
         return same.filter(started_at=start.at).first()
     recent = same.filter(stopped_at=None)
     return next((t for t in recent if t.raw_start.get("timestamp") == raw.get("timestamp")), None)
+
+
+def at_station(identity: str) -> Q:
+    """Match the transactions of a station, also where it was deleted."""
+    return Q(connector__station__identity=identity) | Q(connector=None, station_identity=identity)
 
 
 def awaits_stop(*, station_id: int, transaction_id: int) -> bool:
@@ -83,8 +88,9 @@ def stop_transaction(*, station_id: int, stop: Stop, raw: dict[str, Any]) -> str
         if found.stopped_at is None or found.stop_reason == LOST:
             found.raw_stop, found.stop_id_tag = raw, stop.id_tag
             found.flags = [*found.flags, *(flag for flag in stop.flags if flag not in found.flags)]
-            _close(found, at=stop.at, meter_wh=stop.meter_wh, reason=stop.reason)
-            keep_samples((found.connector_id, found.pk, sample) for sample in stop.samples)
+            close_transaction(found, at=stop.at, meter_wh=stop.meter_wh, reason=stop.reason)
+            if found.connector_id is not None:
+                keep_samples((found.connector_id, found.pk, sample) for sample in stop.samples)
         elif raw != found.raw_stop:
             keep_stray(station_id, "StopTransaction", raw, f"transaction {found.pk} had ended already")
     ask_to_decide()
@@ -106,7 +112,7 @@ def _meant_by(station_id: int, stop: Stop) -> Transaction | None:
     return possible[0] if len(possible) == 1 else None
 
 
-def _close(ended: Transaction, *, at: datetime, meter_wh: int | None, reason: str) -> None:
+def close_transaction(ended: Transaction, *, at: datetime, meter_wh: int | None, reason: str) -> None:
     """Write the end of a transaction; what the meter cannot have counted is estimated from its samples and flagged."""
     if meter_wh is None or meter_wh < ended.meter_start_wh:
         highest = ended.meter_values.aggregate(highest=Max("energy_wh"))["highest"]
@@ -117,5 +123,6 @@ def _close(ended: Transaction, *, at: datetime, meter_wh: int | None, reason: st
         ended.flags = [*ended.flags, CLOCK_FLAG] if CLOCK_FLAG not in ended.flags else ended.flags
     ended.stopped_at, ended.meter_stop_wh, ended.stop_reason = at, meter_wh, reason
     ended.save()
-    if not Transaction.objects.filter(connector=ended.connector, stopped_at=None).exists():
+    is_last = not Transaction.objects.filter(connector=ended.connector, stopped_at=None).exists()
+    if ended.connector is not None and is_last:
         note_idle(ended.connector)

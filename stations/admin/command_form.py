@@ -127,7 +127,9 @@ def connectors_of(stations: Stations, action: str) -> list[tuple[Any, Any]]:
 
 def transactions_of(stations: Stations) -> list[tuple[Any, Any]]:
     """List the transactions that run, with who charges since when."""
-    running = Transaction.objects.filter(connector__station__in=stations, stopped_at=None).select_related("connector")
+    running = Transaction.objects.filter(connector__station__in=stations, stopped_at=None).select_related(
+        "connector__station"
+    )
     text = _("%(number)s: connector %(connector)s, badge %(badge)s, since %(since)s")
     return [
         (
@@ -135,7 +137,7 @@ def transactions_of(stations: Stations) -> list[tuple[Any, Any]]:
             text
             % {
                 "number": one.pk,
-                "connector": one.connector.number,
+                "connector": one.charged_at.connector,
                 "badge": one.id_tag,
                 "since": date_format(timezone.localtime(one.started_at), "SHORT_DATETIME_FORMAT"),
             },

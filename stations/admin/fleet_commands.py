@@ -9,17 +9,17 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
+from stations.admin.chosen import chosen_stations, names_of, numbers_in, page_of_chosen
 from stations.admin.command_words import TITLES
 from stations.admin.commands import CommandTools, about, form_of, page, profiles
-from stations.commanding import WITHDRAWN, request_commands, withdraw_commands
+from stations.commanding import request_commands, withdraw_commands
 from stations.errors import CommandUnfit
 from stations.models import Command, CommandState, Station
 from stations.ocpp16.operations import OPERATIONS
+from stations.ordering import by_name
 
 FOR_ONE_ONLY = frozenset({"RemoteStopTransaction"})  # a transaction runs at one station
-LONGEST_NUMBER = 9  # digits
 
 
 class FleetCommandTools(CommandTools):
@@ -28,8 +28,7 @@ class FleetCommandTools(CommandTools):
     @admin.action(description=_("Send a command to the chosen stations"), permissions=["command"])
     def send_to_chosen(self, request: HttpRequest, queryset: QuerySet[Station]) -> HttpResponse:  # noqa: ARG002
         """Go on to the choice of the operation."""
-        numbers = ",".join(str(number) for number in queryset.order_by("pk").values_list("pk", flat=True))
-        return redirect(f"{reverse('admin:stations_station_fleet_commands')}?{urlencode({'stations': numbers})}")
+        return redirect(page_of_chosen("stations_station_fleet_commands", queryset))
 
     def get_urls(self) -> list[URLPattern]:
         """Add the pages for several stations."""
@@ -49,7 +48,7 @@ class FleetCommandTools(CommandTools):
             (title, [operation for operation in operations if operation["name"] not in FOR_ONE_ONLY])
             for title, operations in profiles(address)
         ]
-        return page(self, request, "stations/commands.html", {"where": _where(stations), "profiles": offered})
+        return page(self, request, "stations/commands.html", {"where": names_of(stations), "profiles": offered})
 
     def fleet_command(self, request: HttpRequest, operation: str) -> HttpResponse:
         """Send the same command to every chosen station."""
@@ -72,7 +71,7 @@ class FleetCommandTools(CommandTools):
         chosen = urlencode({"stations": request.GET["stations"]})
         context = {
             **about(operation, stations, form),
-            "where": _where(stations),
+            "where": names_of(stations),
             "form_url": f"?{chosen}",
             "json_url": f"?{chosen}&json",
         }
@@ -81,7 +80,7 @@ class FleetCommandTools(CommandTools):
     def fleet_outcome(self, request: HttpRequest) -> HttpResponse:
         """Show what came of each command, again and again until the last is there; what waits can be stopped."""
         self._let_in(request)
-        commands = Command.objects.filter(pk__in=_numbers(request, "commands")).order_by("station__name", "pk")
+        commands = Command.objects.filter(pk__in=numbers_in(request, "commands")).order_by(*by_name("station__"), "pk")
         if request.method == "POST":
             withdraw_commands(command_ids=list(commands.values_list("pk", flat=True)))
             return redirect(request.get_full_path())
@@ -95,7 +94,6 @@ class FleetCommandTools(CommandTools):
             "done": sum(not command.is_open for command in rows),
             "is_open": any(command.is_open for command in rows),
             "can_be_stopped": any(command.state == CommandState.QUEUED for command in rows),
-            "withdrawn": WITHDRAWN,
         }
         if getattr(request, "htmx", False):
             return render(request, "stations/fleet_outcome_rows.html", context)
@@ -108,19 +106,4 @@ class FleetCommandTools(CommandTools):
     def _stations(self, request: HttpRequest) -> list[Station]:
         """Return the stations in the address, to an administrator."""
         self._let_in(request)
-        stations = list(Station.objects.filter(pk__in=_numbers(request, "stations")).order_by("name", "identity"))
-        if not stations:
-            raise Http404("none of these stations exists")
-        return stations
-
-
-def _numbers(request: HttpRequest, name: str) -> list[int]:
-    """Read the numbers of rows in the address; what is none is passed over."""
-    parts = request.GET.get(name, "").split(",")
-    return [int(part) for part in parts if part.isdecimal() and len(part) <= LONGEST_NUMBER]
-
-
-def _where(stations: list[Station]) -> str:
-    count = len(stations)
-    names = ", ".join(str(station) for station in stations)
-    return f"{ngettext('%(count)s station', '%(count)s stations', count) % {'count': count}}: {names}"
+        return chosen_stations(request)

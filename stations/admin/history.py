@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
 from stations.models import Frame, StrayMessage, Transaction
+from stations.reported_words import STOP_REASONS, in_words
 
 
 class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
@@ -32,10 +33,28 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
 class TransactionAdmin(ReadOnlyAdmin):
     """Charging operations."""
 
-    list_display = ["id", "connector", "id_tag", "started_at", "stopped_at", "energy_wh", "stop_reason"]
+    list_display = ["id", "place", "id_tag", "started_at", "stopped_at", "energy_wh", "why_stopped"]
     list_select_related = ["connector__station"]
     date_hierarchy = "started_at"
-    search_fields = ["id_tag", "connector__station__identity"]
+    search_fields = [
+        "id_tag",
+        "connector__station__identity",
+        "connector__station__name",
+        "station_identity",
+        "station_name",
+    ]
+
+    @admin.display(description=_("connector"))
+    def place(self, transaction: Transaction) -> str:
+        """Name station and connector, also of a station that was deleted."""
+        place = transaction.charged_at
+        shown = f"{place.name or place.identity} · {place.connector}"
+        return gettext("%(place)s (deleted)") % {"place": shown} if transaction.connector_id is None else shown
+
+    @admin.display(description=_("reason"), ordering="stop_reason")
+    def why_stopped(self, transaction: Transaction) -> str:
+        """Say why it ended."""
+        return in_words(transaction.stop_reason, STOP_REASONS) or "–"
 
 
 @admin.register(StrayMessage)
@@ -43,6 +62,7 @@ class StrayMessageAdmin(ReadOnlyAdmin):
     """Messages that belong to no transaction."""
 
     list_display = ["received_at", "station", "action", "reason"]
+    list_select_related = ["station"]
 
 
 @admin.register(Frame)
@@ -51,7 +71,7 @@ class FrameAdmin(ReadOnlyAdmin):
 
     list_display = ["moment", "station", "direction", "action", "text"]
     list_select_related = ["station"]
-    list_filter = ["is_incoming"]
+    list_filter = ["is_incoming", "station"]
     list_per_page = 50
     search_fields = ["station__identity", "action", "text"]
     search_help_text = _("Station, action, or any part of a message")

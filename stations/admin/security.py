@@ -1,6 +1,5 @@
 """The security of one station on a page, the certificates that were signed, and what stations report."""
 
-from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -10,33 +9,17 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.decorators import action
 
+from stations.admin.command_words import TITLES
 from stations.admin.history import ReadOnlyAdmin
 from stations.certificates import authority
 from stations.commanding import request_command
 from stations.connections import withdraw_certificates
 from stations.errors import CommandUnfit
 from stations.models import Certificate, Command, SecurityEvent, SecurityProfile, Station
-from stations.security import flaw_of_profile, make_password, new_key
+from stations.security import make_password, new_key
 
 ROOT_FILE = "llm-root.pem"
 LOOK_AGAIN_S = 2
-
-
-class StationForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's is not generic when it runs
-    """A station; its security profile is never lowered, and raised only where the station can satisfy it."""
-
-    class Meta:
-        model = Station
-        fields = "__all__"
-
-    def clean_security_profile(self) -> int:
-        """Refuse a profile that is lower, or that no connection of the station could satisfy."""
-        wanted: int = self.cleaned_data["security_profile"]
-        kept = Station.objects.filter(pk=self.instance.pk).first() or Station()
-        flaw = flaw_of_profile(kept, wanted) if wanted != kept.security_profile else ""
-        if flaw:
-            raise forms.ValidationError(flaw)
-        return wanted
 
 
 def security_page(station_admin: ModelAdmin, request: HttpRequest, station: Station) -> HttpResponse:
@@ -68,6 +51,7 @@ def security_page(station_admin: ModelAdmin, request: HttpRequest, station: Stat
             (profile.value, profile.label) for profile in SecurityProfile if profile > station.security_profile
         ],
         "command": command,
+        "operation": "" if command is None else TITLES.get(command.action, command.action),
         "password": password,
     }
     response = render(request, "stations/security.html", context)

@@ -1,38 +1,39 @@
-"""Circuits and charging stations in the admin."""
+"""Charging stations in the admin."""
 
 from typing import Any
 from urllib.parse import quote
 
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import redirect, render
+from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import TabularInline
 from unfold.decorators import action
 
+from stations.addresses import is_this_machine_only, ocpp_address
 from stations.admin.commands import CommandInline, station_or_404
 from stations.admin.fail_safe import fail_safe_page
 from stations.admin.fleet_commands import FleetCommandTools
 from stations.admin.preconfiguration import PreconfigurationInline
 from stations.admin.progress import ProgressInline
-from stations.admin.security import StationForm, security_page
-from stations.connections import check_connections, delete_stations
-from stations.errors import EditionFull
+from stations.admin.removal import StationRemoval
+from stations.admin.security import security_page
+from stations.admin.station_form import ADD_FIELDSETS, FIELDSETS, READ_ONLY, StationForm
+from stations.admin.station_list import StationList, approve_or_say_why, limit_in_words, why_not_usable
+from stations.admin.together import Together
+from stations.connections import check_connections
+from stations.editions import maximum_stations, room_for_stations
 from stations.local_lists import forget_local_lists
 from stations.message_log import as_json_lines
-from stations.models import Circuit, Connector, Station
+from stations.models import Connector, Station, StationState
 from stations.preconfiguration import restore_preconfiguration
-from stations.services import approve_stations, ask_to_decide, connector_of
-
-
-@admin.register(Circuit)
-class CircuitAdmin(ModelAdmin):  # type: ignore[misc]
-    """Parts of the installation with a limit of their own."""
-
-    list_display = ["name", "limit_l1_a", "limit_l2_a", "limit_l3_a", "parent"]
+from stations.reported_words import ERRORS, NO_ERROR, in_words, refusal_in_words
+from stations.security import make_password
+from stations.services import ask_to_decide, connector_of
 
 
 class ConnectorInline(TabularInline):  # type: ignore[misc]
@@ -41,24 +42,42 @@ class ConnectorInline(TabularInline):  # type: ignore[misc]
     model = Connector
     extra = 0
     can_delete = False
-    fields = readonly_fields = ["number", "status", "error_code", "accepted_limit_a", "refusal"]
+    fields = readonly_fields = ["number", "status", "error", "limit", "last_refusal"]
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 (Django's interface)
         """Connectors are learned from the station."""
         return False
 
+    @admin.display(description=_("error"))
+    def error(self, connector: Connector) -> str:
+        """Name the fault it reports."""
+        return "–" if connector.error_code in ("", NO_ERROR) else in_words(connector.error_code, ERRORS)
+
+    @admin.display(description=_("limit in force"))
+    def limit(self, connector: Connector) -> str:
+        """Give what a car that charges may draw; without one there is no limit but the fail-safe current."""
+        is_running = connector.transactions.filter(stopped_at=None).exists()
+        return (
+            limit_in_words(connector.accepted_limit_a) if is_running and connector.accepted_limit_a is not None else "–"
+        )
+
+    @admin.display(description=_("last refusal of a limit"))
+    def last_refusal(self, connector: Connector) -> str:
+        """Say what it did with its last limit."""
+        return refusal_in_words(connector.refusal) or "–"
+
 
 @admin.register(Station)
-class StationAdmin(FleetCommandTools):
+class StationAdmin(StationList, Together, StationRemoval, FleetCommandTools):
     """Charging stations."""
 
-    list_display = ["__str__", "identity", "state", "phase_rotation", "max_current_a", "connected_at", "last_seen_at"]
-    list_filter = ["state", "security_profile"]
-    search_fields = ["identity", "name"]
-    filter_horizontal = ["badges"]
     form = StationForm
-    inlines = [ConnectorInline, PreconfigurationInline, ProgressInline, CommandInline]
-    actions = ["approve", "restore", "send_list", "send_to_chosen"]
+    fieldsets = FIELDSETS
+    add_fieldsets = ADD_FIELDSETS
+    readonly_fields = READ_ONLY
+    warn_unsaved_form = True
+    inlines: list[Any] = [ConnectorInline, PreconfigurationInline, ProgressInline, CommandInline]
+    actions = ["configure_together", "approve", "take_out", "restore", "send_list", "send_to_chosen", "delete_chosen"]
     actions_detail = [
         *FleetCommandTools.actions_detail,
         "security",
@@ -66,28 +85,25 @@ class StationAdmin(FleetCommandTools):
         "show_messages",
         "download_messages",
     ]
-    readonly_fields = [
-        "ip_address",
-        "vendor",
-        "model",
-        "serial_number",
-        "firmware_version",
-        "connected_at",
-        "last_seen_at",
-        "connection_profile",
-    ]
-    exclude = ["state", "cpo_server", "cpo_identity", "is_cpo_enabled"]
 
-    @admin.action(description=_("Take into service"), permissions=["change"])
-    def approve(self, request: HttpRequest, queryset: QuerySet[Station]) -> None:
-        """Approve the chosen stations."""
-        try:
-            count = approve_stations(station_ids=list(queryset.values_list("pk", flat=True)))
-        except EditionFull as error:
-            self.message_user(request, str(error), messages.ERROR)
-            return
-        text = ngettext("%(count)d station taken into service.", "%(count)d stations taken into service.", count)
-        self.message_user(request, text % {"count": count}, messages.SUCCESS)
+    def get_inlines(self, request: HttpRequest, obj: Station | None) -> list[Any]:  # noqa: ARG002 (Django's interface)
+        """Show what was learned of a station where there is any."""
+        return [inline for inline in self.inlines if obj and inline.model.objects.filter(station=obj).exists()]
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **options: Any) -> Any:
+        """Say along with the form what the station waits for, and where it finds the load manager."""
+        station = options.get("obj")
+        host, is_secure = request.get_host(), request.is_secure()
+        identity = station.identity if station else ""
+        here = {
+            "station": station,
+            "address": ocpp_address(host, is_secure=is_secure, identity=identity),
+            "is_this_machine_only": is_this_machine_only(host),
+            "room": room_for_stations(),
+            "maximum": maximum_stations(),
+            "why_not_usable": why_not_usable() if station and station.state == StationState.NOT_USABLE else "",
+        }
+        return super().render_change_form(request, {**context, **here}, *args, **options)
 
     @admin.action(description=_("Restore pre-configuration"), permissions=["change"])
     def restore(self, request: HttpRequest, queryset: QuerySet[Station]) -> None:
@@ -102,6 +118,22 @@ class StationAdmin(FleetCommandTools):
         forget_local_lists(station_ids=list(queryset.values_list("pk", flat=True)))
         text = _("The lists of badges are sent anew, to stations that are away when they come back.")
         self.message_user(request, text, messages.SUCCESS)
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add what the notice on a station's page asks for."""
+        view = self.admin_site.admin_view(self.take_into_service)
+        route = "<path:object_id>/take-into-service/"
+        return [path(route, view, name="stations_station_take_into_service"), *super().get_urls()]
+
+    def take_into_service(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Approve one station."""
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        station = station_or_404(self, request, object_id)
+        approve_or_say_why(self, request, [station.pk])
+        return redirect("admin:stations_station_change", station.pk)
 
     @action(description=_("Messages"), url_path="messages", permissions=["messages"])  # type: ignore[untyped-decorator]
     def show_messages(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -132,21 +164,11 @@ class StationAdmin(FleetCommandTools):
         """Show whether a station falls back by itself, and test it."""
         return fail_safe_page(self, request, station_or_404(self, request, object_id))
 
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Let what is kept of a station go with it, also what nobody may delete by itself."""
-        listed, counts, _missing, protected = super().get_deleted_objects(objs, request)
-        return listed, counts, set(), protected
-
-    def delete_model(self, request: HttpRequest, obj: Station) -> None:  # noqa: ARG002 (Django's interface)
-        """Delete a station, and close its connection."""
-        delete_stations(station_ids=[obj.pk])
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Station]) -> None:  # noqa: ARG002
-        """Delete the chosen stations, and close their connections."""
-        delete_stations(station_ids=list(queryset.values_list("pk", flat=True)))
-
     def save_model(self, request: HttpRequest, obj: Station, form: Any, change: bool) -> None:
-        """Save, and let the loop take it up at once; a new station has one connector until it says otherwise."""
+        """Save, and let the loop take it up at once; a new station is in service where the edition has room.
+
+        It has one connector until it says otherwise.
+        """
         if change:  # what was entered alone: sockets write the rest meanwhile
             columns = {field.name for field in obj._meta.concrete_fields}
             obj.save(update_fields=columns.intersection(form.changed_data))
@@ -154,4 +176,20 @@ class StationAdmin(FleetCommandTools):
         else:
             super().save_model(request, obj, form, change)
             connector_of(obj.pk, 1)
+            approve_or_say_why(self, request, [obj.pk])
         ask_to_decide()
+
+    def response_add(self, request: HttpRequest, obj: Station, post_url_continue: Any = None) -> HttpResponse:  # noqa: ARG002
+        """Go on to the page of the new station, which says what to enter at it; with a new password, show that once."""
+        if "makes_password" not in request.POST:
+            return redirect("admin:stations_station_change", obj.pk)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": gettext("%(station)s is added") % {"station": obj},
+            "opts": self.opts,
+            "station": obj,
+            "address": ocpp_address(request.get_host(), is_secure=request.is_secure(), identity=obj.identity),
+            "is_this_machine_only": is_this_machine_only(request.get_host()),
+            "password": make_password(station_id=obj.pk),
+        }
+        return render(request, "stations/station_added.html", context)

@@ -1,6 +1,6 @@
 """What is installed in the garage, and what happened there."""
 
-from stations.models.charging import MeterValue, StrayMessage, Transaction
+from stations.models.charging import ChargedAt, MeterValue, StrayMessage, Transaction
 from stations.models.commands import Command, CommandState
 from stations.models.fail_safe import FailSafeTest
 from stations.models.installation import (
@@ -29,6 +29,7 @@ __all__ = [
     "Certificate",
     "CertificateAuthority",
     "CertificateState",
+    "ChargedAt",
     "Circuit",
     "Command",
     "CommandState",

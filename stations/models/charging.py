@@ -1,6 +1,6 @@
 """What happened at the connectors: transactions, meter values, and messages that belong to none."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import models
 from django.db.models import F, Q
@@ -10,11 +10,29 @@ from badges.models import Badge
 from stations.models.installation import Connector, Station
 
 
+class ChargedAt(NamedTuple):
+    """Where a car charged: station and number of the connector."""
+
+    identity: str
+    name: str
+    mac_address: str
+    connector: int
+
+
 class Transaction(models.Model):
-    """One charging operation; its number is the OCPP transactionId and is never used again."""
+    """One charging operation; its number is the OCPP transactionId and is never used again.
+
+    One of a station that was deleted has no connector; the four columns after it then say where it was.
+    """
 
     id: Any = models.AutoField(primary_key=True)
-    connector = models.ForeignKey(Connector, models.PROTECT, related_name="transactions")
+    connector = models.ForeignKey(
+        Connector, models.PROTECT, null=True, blank=True, related_name="transactions", verbose_name=_("connector")
+    )
+    station_identity = models.CharField(max_length=255, blank=True, editable=False)
+    station_name = models.CharField(max_length=100, blank=True, editable=False)
+    station_mac_address = models.CharField(max_length=17, blank=True, editable=False)
+    connector_number = models.PositiveSmallIntegerField(null=True, blank=True, editable=False)
     id_tag = models.CharField(_("badge number"), max_length=255)
     badge = models.ForeignKey(Badge, models.SET_NULL, null=True, blank=True, related_name="transactions")
     is_authorised = models.BooleanField(default=True)
@@ -33,6 +51,11 @@ class Transaction(models.Model):
         verbose_name = _("transaction")
         verbose_name_plural = _("transactions")
         constraints = [
+            models.CheckConstraint(
+                condition=Q(connector__isnull=False)
+                | Q(connector_number__isnull=False, stopped_at__isnull=False) & ~Q(station_identity=""),
+                name="transaction_says_where_it_was",
+            ),
             models.UniqueConstraint(
                 fields=["connector", "id_tag", "meter_start_wh", "started_at"], name="transaction_start_once"
             ),
@@ -51,6 +74,16 @@ class Transaction(models.Model):
 
     def __str__(self) -> str:
         return f"{self.pk}"
+
+    @property
+    def charged_at(self) -> ChargedAt:
+        """Where it charged, as the station is called now, or was when it was deleted."""
+        if self.connector is None:
+            return ChargedAt(
+                self.station_identity, self.station_name, self.station_mac_address, self.connector_number or 0
+            )
+        station = self.connector.station
+        return ChargedAt(station.identity, station.name, station.mac_address, self.connector.number)
 
     @property
     def energy_wh(self) -> int | None:
@@ -91,11 +124,13 @@ class MeterValue(models.Model):
 class StrayMessage(models.Model):
     """A message that was answered but belongs to no known transaction: kept as it came, for a person to judge."""
 
-    station = models.ForeignKey(Station, models.CASCADE, related_name="stray_messages")
-    action = models.CharField(max_length=50)
-    payload = models.JSONField()
-    reason = models.CharField(max_length=200)
-    received_at = models.DateTimeField(auto_now_add=True)
+    station = models.ForeignKey(
+        Station, models.CASCADE, related_name="stray_messages", verbose_name=_("charging station")
+    )
+    action = models.CharField(_("action"), max_length=50)
+    payload = models.JSONField(_("payload"))
+    reason = models.CharField(_("reason"), max_length=200)
+    received_at = models.DateTimeField(_("received at"), auto_now_add=True)
 
     class Meta:
         verbose_name = _("message without a transaction")

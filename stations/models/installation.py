@@ -19,7 +19,9 @@ class Circuit(models.Model):
     limit_l1_a = models.FloatField(_("limit L1 (A)"), validators=[MinValueValidator(0)])
     limit_l2_a = models.FloatField(_("limit L2 (A)"), validators=[MinValueValidator(0)])
     limit_l3_a = models.FloatField(_("limit L3 (A)"), validators=[MinValueValidator(0)])
-    parent = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="children")
+    parent = models.ForeignKey(
+        "self", models.PROTECT, null=True, blank=True, related_name="children", verbose_name=_("lies in")
+    )
 
     class Meta:
         verbose_name = _("circuit")
@@ -134,7 +136,9 @@ class Station(models.Model):
         validators=[MinValueValidator(0)],
         help_text=_("Empty: computed from the installation."),
     )
-    circuit = models.ForeignKey(Circuit, models.PROTECT, null=True, blank=True, related_name="stations")
+    circuit = models.ForeignKey(
+        Circuit, models.PROTECT, null=True, blank=True, related_name="stations", verbose_name=_("circuit")
+    )
     priority = models.SmallIntegerField(_("priority"), default=0)
     takes_all_badges = models.BooleanField(_("takes all badges"), default=True)
     badges = models.ManyToManyField(Badge, blank=True, related_name="stations", verbose_name=_("allowed badges"))
@@ -246,7 +250,7 @@ class Connector(models.Model):
     power_w = models.FloatField(null=True, blank=True)
     energy_wh = models.BigIntegerField(null=True, blank=True)
     measured_at = models.DateTimeField(null=True, blank=True)
-    accepted_limit_a = models.FloatField(null=True, blank=True)
+    accepted_limit_a = models.FloatField(_("limit in force (A)"), null=True, blank=True)
     accepted_at = models.DateTimeField(null=True, blank=True)
     lasting_limit_a = models.FloatField(null=True, blank=True, editable=False)
     lasting_replaces_standing = models.BooleanField(default=False, editable=False)

@@ -19,7 +19,9 @@ class Frame(models.Model):
     """
 
     id: Any = models.BigAutoField(primary_key=True)
-    station = models.ForeignKey(Station, models.CASCADE, related_name="frames", db_index=False)
+    station = models.ForeignKey(
+        Station, models.CASCADE, related_name="frames", db_index=False, verbose_name=_("charging station")
+    )
     number = models.BigIntegerField()
     at_s = models.FloatField(_("time"))
     is_incoming = models.BooleanField(_("from the station"))

@@ -6,8 +6,9 @@ from django.test import Client
 from accounts.models import User
 from accounts.secrets import keyed_hash
 from llm_site.site_file.apply import apply_site
-from stations.connections import delete_stations, withdraw_certificates
+from stations.connections import withdraw_certificates
 from stations.models import Station
+from stations.removal import delete_stations
 from tests.stations.offers import OLD, certificate_of, make, now, offering
 from tests.stations.test_consumer import in_database
 from tests.stations.test_security_page import form_of

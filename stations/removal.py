@@ -1,0 +1,58 @@
+"""Deleting stations: what is theirs goes with them, what was charged there stays."""
+
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.db.models import OuterRef, Subquery
+from django.utils import timezone
+
+from stations.connections import check_connections
+from stations.errors import StillCharging
+from stations.models import Connector, Station, Transaction
+from stations.services import ask_to_decide
+from stations.transactions import LOST, close_transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Consequences:
+    """What deleting stations means: transactions that are kept, those that run, stations that are connected."""
+
+    transactions: int
+    running: int
+    connected: int
+
+
+def consequences_of_deleting(*, station_ids: list[int]) -> Consequences:
+    """Count what deleting stations would do."""
+    transactions = Transaction.objects.filter(connector__station_id__in=station_ids)
+    return Consequences(
+        transactions=transactions.count(),
+        running=transactions.filter(stopped_at=None).count(),
+        connected=Station.objects.filter(pk__in=station_ids).exclude(socket_id="").count(),
+    )
+
+
+@transaction.atomic
+def delete_stations(*, station_ids: list[int], ends_running: bool = False) -> None:
+    """Delete stations and close their sockets; their transactions are kept, with where they were.
+
+    One that runs is counted as lost, with the energy known of it, where `ends_running`; else raises StillCharging.
+    """
+    transactions = Transaction.objects.filter(connector__station_id__in=station_ids)
+    running = list(transactions.select_for_update(of=("self",)).filter(stopped_at=None))
+    if running and not ends_running:
+        raise StillCharging(f"{len(running)} transactions run there")
+    for begun in running:
+        close_transaction(begun, at=timezone.now(), meter_wh=None, reason=LOST)
+    station = Station.objects.filter(connectors=OuterRef("connector_id"))
+    number = Connector.objects.filter(pk=OuterRef("connector_id")).values("number")
+    transactions.update(
+        station_identity=Subquery(station.values("identity")),
+        station_name=Subquery(station.values("name")),
+        station_mac_address=Subquery(station.values("mac_address")),
+        connector_number=Subquery(number),
+        connector=None,
+    )
+    check_connections(station_ids=station_ids)
+    Station.objects.filter(pk__in=station_ids).delete()
+    ask_to_decide()
