@@ -1,11 +1,65 @@
-"""Who may use the REST API: a user's token, or a signed-in browser; and what role is needed."""
+"""Who may use a page or the REST API: a user's token, or a signed-in browser; and what role is needed."""
 
-from django.http import HttpRequest
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar, cast
+
+from asgiref.sync import iscoroutinefunction
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
 from ninja.security import APIKeyCookie, HttpBearer
 from ninja.utils import check_csrf
 
 from accounts.models import Role, User
 from accounts.secrets import keyed_hash
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def has_role(user: User | AnonymousUser, role: Role) -> bool:
+    """Say whether somebody has a role, or one above it."""
+    roles = list(Role)
+    return isinstance(user, User) and roles.index(Role(user.role)) >= roles.index(role)
+
+
+def role_required(role: Role) -> Callable[[View], View]:
+    """Open a view, sync or async, to a role and those above it.
+
+    Who is not signed in comes to the sign-in page and from there on; who may not is told who may, with status 403.
+    """
+
+    def guard(view: View) -> View:
+        if iscoroutinefunction(view):
+
+            @wraps(view)
+            async def async_guarded(request: HttpRequest, *args: Any, **parameters: Any) -> Any:
+                turned_away = _turned_away(request, await request.auser(), role)
+                return turned_away or await view(request, *args, **parameters)
+
+            return cast(View, async_guarded)
+
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **parameters: Any) -> Any:
+            return _turned_away(request, request.user, role) or view(request, *args, **parameters)
+
+        return cast(View, guarded)
+
+    return guard
+
+
+def _turned_away(request: HttpRequest, user: User | AnonymousUser, role: Role) -> HttpResponse | None:
+    """Send a visitor to the sign-in page; raises PermissionDenied where their role is too little. None: come in."""
+    if not user.is_authenticated:
+        return redirect_to_login(request.get_full_path())
+    if not has_role(user, role):
+        raise PermissionDenied(
+            _("This page is for users with the profile “%(needed)s” or above; yours is “%(own)s”.")
+            % {"needed": role.label, "own": user.get_role_display()}
+        )
+    return None
 
 
 class AccessDenied(Exception):
@@ -18,8 +72,7 @@ class AccessDenied(Exception):
 
 def _with_role(user: User, role: Role) -> User:
     """Return the user; raises AccessDenied where the role is less than what is needed."""
-    roles = list(Role)
-    if roles.index(Role(user.role)) < roles.index(role):
+    if not has_role(user, role):
         raise AccessDenied(403, f"this needs the profile {role.value}, {user.username} has {user.role}")
     return user
 
