@@ -58,6 +58,8 @@ class Installation(SingletonModel):
         validators=[MinValueValidator(75), MaxValueValidator(6000)],
     )
     timing = models.JSONField(_("times"), default=dict, blank=True)
+    uid = models.CharField(max_length=12, blank=True, editable=False)
+    restored_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
         verbose_name = verbose_name_plural = _("installation")

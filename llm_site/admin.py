@@ -29,7 +29,12 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         ("accounts.accesssettings", _("Dashboard access"), "visibility"),
     ]
     overview = {"title": _("Overview"), "icon": "monitoring", "link": reverse("overview"), "active": False}
-    return [{"items": [overview, *(_item(request, *job) for job in jobs)]}]
+    system = {"title": _("System"), "icon": "dns", "link": reverse("system"), "permission": _is_administrator}
+    return [{"items": [overview, *(_item(request, *job) for job in jobs), system]}]
+
+
+def _is_administrator(request: HttpRequest) -> bool:
+    return bool(getattr(request.user, "is_superuser", False))
 
 
 def _item(request: HttpRequest, model: str, title: str, icon: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from badges.api import router as badges
 from energy.api import router as energy
 from llm_site.api_errors import complaint
 from llm_site.settings import VERSION
+from llm_site.system.api import router as system
 from stations.api import router as stations
 
 # Swagger would otherwise show a badge that has the document checked by another host.
@@ -22,7 +23,7 @@ api = NinjaAPI(
     docs=Swagger(settings={"validatorUrl": None}),
     auth=STANDARD,
 )
-for router in (stations, badges, energy):
+for router in (stations, badges, energy, system):
     api.add_router("", router)
 
 

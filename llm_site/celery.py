@@ -6,7 +6,7 @@ from typing import Any
 
 from celery import Celery
 from celery.schedules import schedstate, schedule
-from celery.signals import task_prerun
+from celery.signals import task_postrun, task_prerun
 from kombu import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "llm_site.settings")
@@ -56,3 +56,19 @@ def use_installation_time_zone(**_signal: Any) -> None:
     from llm_site.clock import activate_installation_time_zone
 
     activate_installation_time_zone()
+
+
+@task_prerun.connect
+def note_begin(task: Any, **_signal: Any) -> None:
+    """Let the system page see that this worker works."""
+    from llm_site.system.pulse import beat
+
+    beat(task, is_busy=True)
+
+
+@task_postrun.connect
+def note_end(task: Any, **_signal: Any) -> None:
+    """Let the system page see that this worker is free again."""
+    from llm_site.system.pulse import beat
+
+    beat(task, is_busy=False)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
+from django.db import DatabaseError
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.decorators import sync_and_async_middleware
@@ -28,19 +29,27 @@ def activate_installation_time_zone() -> None:
     timezone.activate(installation_zone())
 
 
+def _zone_of_request() -> zoneinfo.ZoneInfo:
+    """Return the installation's time zone; UTC while the database is away, so that a page can say so."""
+    try:
+        return installation_zone()
+    except DatabaseError:
+        return zoneinfo.ZoneInfo("UTC")
+
+
 @sync_and_async_middleware
 def installation_time_zone(get_response: GetResponse):  # type: ignore[no-untyped-def]
     """Middleware, for sync and async views alike."""
     if iscoroutinefunction(get_response):
 
         async def async_middleware(request: HttpRequest) -> Any:
-            timezone.activate(await sync_to_async(installation_zone)())
+            timezone.activate(await sync_to_async(_zone_of_request)())
             return await get_response(request)
 
         return async_middleware
 
     def middleware(request: HttpRequest) -> Any:
-        activate_installation_time_zone()
+        timezone.activate(_zone_of_request())
         return get_response(request)
 
     return middleware

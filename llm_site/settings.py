@@ -49,6 +49,7 @@ TLS_PORT = env.int("LLM_TLS_PORT", default=8443)
 TLS_CERT = env.str("LLM_TLS_CERT", default="")
 TLS_KEY = env.str("LLM_TLS_KEY", default="")
 TLS_CLIENT_CA = env.str("LLM_TLS_CLIENT_CA", default="")
+MDNS = env.bool("LLM_MDNS", default=True)
 TRUSTED_PROXIES = env.list("LLM_TRUSTED_PROXIES", default=[])
 
 INSTALLED_APPS = [

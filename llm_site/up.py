@@ -72,6 +72,7 @@ def _environment(*, is_demo: bool) -> dict[str, str]:
         "LLM_REDIS_SERVER": str(server),
         "LLM_REDIS_SOCKET": settings.REDIS_SOCKET,
         "LLM_REDIS_EMBEDDED": "false" if os.environ.get("LLM_REDIS_URL") else "true",
+        "LLM_MDNS": "true" if settings.MDNS else "false",
         "LLM_DEMO": "true" if is_demo else "false",
     }
 

@@ -12,5 +12,6 @@ urlpatterns = [
     path("i18n/", include("django.conf.urls.i18n")),
     path("admin/login/", sign_in),
     path("api/", api.urls),
+    path("admin/system/", include("llm_site.system.page")),
     path("admin/", admin.site.urls),
 ]

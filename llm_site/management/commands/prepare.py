@@ -5,6 +5,8 @@ from typing import Any
 from django.core.management import BaseCommand, call_command
 
 from accounts.services import create_first_user
+from llm_site.system.identity import uid
+from llm_site.system.restore import finish_restore
 
 
 class Command(BaseCommand):
@@ -15,5 +17,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 (Django's interface)
         """Do it; repeating it changes nothing."""
         call_command("migrate", interactive=False, verbosity=0)
+        finish_restore()
         call_command("collectstatic", interactive=False, verbosity=0)
         create_first_user()
+        uid()

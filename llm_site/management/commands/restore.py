@@ -1,0 +1,48 @@
+"""`manage.py restore FILE`: a backup in the place of everything that is here now."""
+
+import getpass
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from llm_site.system.archive import Backup, BackupRefused
+from llm_site.system.job import RESTORE, JobStopped, running
+from llm_site.system.programs import stop_for_restore
+from llm_site.system.restore import check, finish_restore, restore
+
+
+class Command(BaseCommand):
+    """Restore a backup (docs/operation.md)."""
+
+    help = "Replace everything by a backup, all of it or nothing. Asks for the passphrase of the backup."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Take what to restore."""
+        what = parser.add_mutually_exclusive_group(required=True)
+        what.add_argument("file", nargs="?", help="a backup")
+        what.add_argument(
+            "--finish", action="store_true", help="finish or undo what a restore left that was broken off"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 (Django's interface)
+        """Check it, stop what supervisor runs, restore."""
+        if options["finish"]:
+            finish_restore()
+            return
+        path = Path(options["file"])
+        passphrase = getpass.getpass("Passphrase: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+        try:
+            with running(RESTORE, path.name) as report, Backup(path) as backup:
+                secrets = check(backup, passphrase)
+                was_running = stop_for_restore(settings.DATA_DIR / "supervisor.sock")
+                restore(backup, secrets=secrets, report=report)
+        except BackupRefused as error:
+            raise CommandError(f"nothing was changed: {error}") from None
+        except JobStopped:
+            raise CommandError("it was stopped; nothing was changed") from None
+        self.stdout.write(f"{path}: restored, {backup.manifest.rows} rows")
+        if not was_running:
+            self.stdout.write("Start every process of the load manager anew: each still holds the key of before.")
