@@ -1,5 +1,6 @@
 """Who may enter."""
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -18,6 +19,7 @@ class User(AbstractUser):
     """A person who signs in; the role says what they may do."""
 
     role = models.CharField(_("profile"), max_length=20, choices=Role, default=Role.STANDARD)
+    language = models.CharField(_("language"), max_length=2, choices=settings.LANGUAGES, blank=True)
     must_change_password = models.BooleanField(_("must change the password at the next sign-in"), default=False)
     api_token_hash = models.CharField(max_length=64, null=True, blank=True, unique=True, editable=False)
 

@@ -1,11 +1,19 @@
 """What every template may show."""
 
+from functools import partial
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
+
+from llm_site.menu import menu_of
 
 
-def product(request: HttpRequest) -> dict[str, Any]:  # noqa: ARG001 (Django's interface)
-    """Give the version and the edition."""
-    return {"version": settings.VERSION, "edition": settings.EDITION}
+def product(request: HttpRequest) -> dict[str, Any]:
+    """Give the version, the edition and the side menu, which costs nothing where no page is shown."""
+    return {
+        "version": settings.VERSION,
+        "edition": settings.EDITION,
+        "menu": SimpleLazyObject(partial(menu_of, request)),
+    }

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import environ
+from django.templatetags.static import static
 from django.utils.translation import gettext_lazy
 
 env = environ.Env()
@@ -82,6 +83,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.language.language_of_user",
     "accounts.middleware.password_change_first",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -94,6 +96,7 @@ ASGI_APPLICATION = "llm_site.asgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "llm_site" / "templates"],  # before those of the admin
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -147,31 +150,20 @@ NINJA_PAGINATION_CLASS = "llm_site.pages.Pages"
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("fr", "Français"), ("de", "Deutsch")]
 LOCALE_PATHS = [BASE_DIR / "llm_site" / "locale"]
+FORMAT_MODULE_PATH = ["llm_site.formats"]
 USE_TZ = True
 TIME_ZONE = "UTC"
 
-UNFOLD = {
+UNFOLD = {  # its looks are in static/admin.css, its frame in templates/admin/base.html
     "SITE_TITLE": gettext_lazy("Local load manager"),
-    "SITE_HEADER": gettext_lazy("Local load manager"),
-    "SITE_ICON": "llm_site.admin.icon",
-    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "llm_site.admin.icon"}],
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("icon.svg")}],
     "BORDER_RADIUS": "8px",
-    "COLORS": {  # 400 and 600 are the accent of tokens.css, dark and light
-        "primary": {
-            "50": "#f2f7fe",
-            "100": "#e6effc",
-            "200": "#cbdefb",
-            "300": "#a8c9ff",
-            "400": "#7db0ff",
-            "500": "#4b8bf0",
-            "600": "#1d5fd1",
-            "700": "#194fad",
-            "800": "#184289",
-            "900": "#1c2f4a",
-            "950": "#0b1a30",
-        }
-    },
-    "SIDEBAR": {"navigation": "llm_site.admin.navigation"},
+    "STYLES": [
+        lambda _request: static("tokens.css"),
+        lambda _request: static("frame.css"),
+        lambda _request: static("admin.css"),
+    ],
+    "SCRIPTS": [lambda _request: static("frame.js")],
 }
 
 STATIC_URL = "static/"

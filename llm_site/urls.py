@@ -9,7 +9,6 @@ from llm_site.api import api
 urlpatterns = [
     path("", include("energy.urls")),
     path("", include("accounts.urls")),
-    path("i18n/", include("django.conf.urls.i18n")),
     path("admin/login/", sign_in),
     path("api/", api.urls),
     path("admin/system/", include("llm_site.system.page")),

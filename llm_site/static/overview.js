@@ -106,6 +106,9 @@ function tellState() {
   if (header.textContent.trim() === now.textContent.trim()) return; // a live region speaks at every change
   header.className = now.className;
   header.innerHTML = now.innerHTML;
+  const menu = document.getElementById("menu-state");
+  menu.className = now.className.replace("chip", "manager");
+  menu.innerHTML = now.innerHTML;
 }
 
 function showLost() {

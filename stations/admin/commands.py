@@ -209,5 +209,10 @@ def _readable(value: Any) -> str:
 
 def page(station_admin: ModelAdmin, request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
     """Show a page within the admin's frame."""
-    frame = {**station_admin.admin_site.each_context(request), "title": _("All commands"), "opts": station_admin.opts}
+    frame = {
+        **station_admin.admin_site.each_context(request),
+        "title": _("All commands"),
+        "opts": station_admin.opts,
+        "object": context.get("station"),
+    }
     return render(request, template, {**frame, **context})

@@ -42,6 +42,7 @@ def security_page(station_admin: ModelAdmin, request: HttpRequest, station: Stat
         **station_admin.admin_site.each_context(request),
         "title": _("Security of %(station)s") % {"station": station},
         "opts": station_admin.opts,
+        "object": station,
         "station": station,
         "profile": SecurityProfile(station.security_profile).label,
         "wanted": _label(station.wanted_security_profile),
