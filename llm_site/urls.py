@@ -9,6 +9,7 @@ from llm_site.api import api
 urlpatterns = [
     path("", include("energy.urls")),
     path("", include("accounts.urls")),
+    path("", include("llm_site.first_start.urls")),
     path("admin/login/", sign_in),
     path("api/", api.urls),
     path("admin/system/", include("llm_site.system.page")),

@@ -93,6 +93,7 @@ class _Writer:
         self._write_stations()
         self._write_links()
         self._write_users()
+        self._finish_first_start()
         self._close_delivered_account()
         self._warn()
         return self.outcome
@@ -252,9 +253,17 @@ class _Writer:
                     User.objects.filter(pk=saved.pk).update(api_token_hash=None)
             self.outcome.note("users", username, is_new=row is None)
 
+    def _finish_first_start(self) -> None:
+        """Count the first start as made where a file brings an installation and an administrator who can sign in."""
+        given = self.document.sections
+        named = User.objects.filter(username__in=self._entries("users"))
+        if given.get("installation") and "done" not in given.get("setup", {}) and _can_administer(named):
+            access = AccessSettings.get_solo()
+            self._save(("setup",), access, {"setup_done_at": access.setup_done_at or timezone.now()})
+
     def _close_delivered_account(self) -> None:
         """Deactivate `admin` with the delivered password once the site is set up and someone else can administer it."""
-        if AccessSettings.get_solo().setup_done_at is None or not _has_administrator():
+        if AccessSettings.get_solo().setup_done_at is None or not _can_administer(User.objects.all()):
             return
         for user in User.objects.filter(username=FIRST_USERNAME, must_change_password=True, is_active=True):
             if user.check_password(FIRST_PASSWORD):
@@ -322,7 +331,7 @@ def _is_changed(row: User, given: Entry) -> bool:
     return "password" in given  # those that the user has already were left out
 
 
-def _has_administrator() -> bool:
-    """Say whether an administrator has a password of their own."""
-    administrators = User.objects.filter(role=Role.ADMINISTRATOR, is_active=True, must_change_password=False)
+def _can_administer(users: models.QuerySet[User]) -> bool:
+    """Say whether one of them is an administrator with a password of their own."""
+    administrators = users.filter(role=Role.ADMINISTRATOR, is_active=True, must_change_password=False)
     return any(user.has_usable_password() for user in administrators)

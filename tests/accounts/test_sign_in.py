@@ -1,7 +1,9 @@
 import re
 
 import pytest
+from django.utils import timezone
 
+from accounts.models import AccessSettings
 from accounts.passwords import RULES
 from accounts.services import FIRST_PASSWORD, FIRST_USERNAME, create_first_user
 
@@ -38,6 +40,7 @@ def test_the_delivered_password_leads_only_to_choosing_a_new_one(first_user):
 
 
 def test_a_good_new_password_opens_the_overview(first_user):
+    AccessSettings.objects.create(setup_done_at=timezone.now())
     sign_in(first_user)
     assert change_password(first_user, GOOD_PASSWORD).url == "/"
     assert first_user.get("/").status_code == 200

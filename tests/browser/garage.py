@@ -17,6 +17,7 @@ from channels.layers import get_channel_layer  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from accounts.models import AccessSettings, Role, User  # noqa: E402
+from accounts.services import create_first_user  # noqa: E402
 from badges.models import Badge, BadgeSettings  # noqa: E402
 from energy.models import Allocation, Installation, Meter, Reading  # noqa: E402
 from stations.commanding import note_sent, settle_command  # noqa: E402
@@ -66,6 +67,7 @@ def seed() -> None:
     )
     Meter.objects.update_or_create(pk=1, defaults={"model": "eastron_sdm630", "url": "tcp://192.168.1.20:502"})
     BadgeSettings.objects.update_or_create(pk=1, defaults={"access_rule": "badge"})
+    AccessSettings.objects.update_or_create(pk=1, defaults={"setup_done_at": now})
     for name, role in (("admin", Role.ADMINISTRATOR), ("marie", Role.STANDARD)):
         user = User(username=name, role=role, is_staff=role != Role.STANDARD, is_superuser=role == Role.ADMINISTRATOR)
         user.set_password(os.environ["GARAGE_PASSWORD"])
@@ -114,6 +116,8 @@ def obey(command: str, words: list[str]) -> None:
     match command:
         case "seed":
             seed()
+        case "deliver":
+            create_first_user()
         case "turn":
             building, charging = float(words[0]), float(words[1])
             turn(timezone.now(), [building, building - 4.5, building - 2.0], [charging] * 3)

@@ -400,6 +400,7 @@ def silent_meter():
 
 @pytest.mark.usefixtures("silent_meter")
 def test_a_silent_meter_says_why_what_it_means_and_where_to_look(client):
+    AccessSettings.objects.create(setup_done_at=NOW)
     client.force_login(User.objects.create(username="admin", role="administrator", is_staff=True, is_superuser=True))
     page = client.get("/").content.decode()
     assert "The meter gives no usable value." in page

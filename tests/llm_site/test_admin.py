@@ -1,8 +1,9 @@
 """The admin: one sign-in page, and no address that breaks it."""
 
 import pytest
+from django.utils import timezone
 
-from accounts.models import User
+from accounts.models import AccessSettings, User
 
 pytestmark = pytest.mark.django_db
 
@@ -14,6 +15,7 @@ def _collected_static_files(settings, tmp_path):
 
 @pytest.fixture
 def administrator():
+    AccessSettings.objects.create(setup_done_at=timezone.now())
     return User.objects.create(username="admin", role="administrator", is_staff=True, is_superuser=True)
 
 

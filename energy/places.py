@@ -1,0 +1,35 @@
+"""Countries by name, and the time zones people live by there."""
+
+from functools import cache
+from importlib import resources
+
+from django_countries import countries
+
+# Who lives there says "France"; ISO 3166 and tzdata count these as countries of their own.
+_OVERSEAS = {"FR": ("RE", "GP", "MQ", "GF", "YT", "NC", "PF", "MF", "BL", "PM", "WF")}
+
+
+def country_names() -> dict[str, str]:
+    """Name every country of ISO 3166-1 by its code of two letters, in the visitor's language and order."""
+    return dict(countries)
+
+
+def zones_of(country: str) -> tuple[str, ...]:
+    """List a country's time zones, in the order of tzdata; none where nobody lives."""
+    return tuple(zone for part in (country, *_OVERSEAS.get(country, ())) for zone in _zone_table().get(part, ()))
+
+
+def all_zones() -> tuple[str, ...]:
+    """List the time zones of all countries, and UTC, by name."""
+    return tuple(sorted({"UTC", *(zone for zones in _zone_table().values() for zone in zones)}))
+
+
+@cache
+def _zone_table() -> dict[str, list[str]]:
+    """Read which country has which zones (`zone.tab` of tzdata)."""
+    table: dict[str, list[str]] = {}
+    for line in resources.files("tzdata").joinpath("zoneinfo", "zone.tab").read_text("utf-8").splitlines():
+        if not line.startswith("#"):
+            country, _position, zone = line.split("\t")[:3]
+            table.setdefault(country, []).append(zone)
+    return table

@@ -1,0 +1,45 @@
+"""What of the set-up tutorial is done, told from the data (SPEC S6)."""
+
+from dataclasses import dataclass
+
+from django.contrib.admin.models import LogEntry
+
+from accounts.models import User
+from badges.models import AccessRule, Badge, BadgeSettings
+from energy.models import Installation
+from stations.models import Station, StationState
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Which of the four steps are done."""
+
+    has_connected: bool
+    is_shared: bool
+    is_in_service: bool
+    is_access_chosen: bool
+
+    @property
+    def done(self) -> int:
+        """Count the steps that are done."""
+        return sum((self.has_connected, self.is_shared, self.is_in_service, self.is_access_chosen))
+
+
+def read_progress() -> Progress:
+    """Look at what is set up."""
+    return Progress(
+        has_connected=Station.objects.exclude(connected_at=None).exists(),
+        is_shared=Installation.get_solo().is_configured,
+        is_in_service=Station.objects.filter(state=StationState.CONFIGURED).exists(),
+        is_access_chosen=_is_access_chosen(),
+    )
+
+
+def _is_access_chosen() -> bool:
+    """Say whether somebody thought about who may charge; free access counts once it was saved in the admin."""
+    return (
+        BadgeSettings.get_solo().access_rule != AccessRule.FREE
+        or Badge.objects.exists()
+        or User.objects.count() > 1
+        or LogEntry.objects.filter(content_type__app_label="badges", content_type__model="badgesettings").exists()
+    )
