@@ -1,7 +1,6 @@
 """What may be drawn, what is drawn, and what was decided."""
 
 import logging
-import zoneinfo
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -12,6 +11,14 @@ from django.utils.translation import gettext_lazy as _
 from solo.models import SingletonModel
 
 from energy.allocation import Timing
+from energy.supply_rules import (
+    CT_PRIMARY_A,
+    DERATING_MAXIMUM_PERCENT,
+    DIRECT_MAXIMUM_A,
+    SETTINGS_OF,
+    Breach,
+    breaches,
+)
 from stations.models import MINIMUM_A, Connector
 
 logger = logging.getLogger(__name__)
@@ -32,6 +39,17 @@ class Measurement(models.TextChoices):
     CT_5A = "ct_5a", _("Current transformer, 5 A secondary")
 
 
+_WORDS = {
+    Breach.COUNTRY: _("A country of two capital letters is needed, such as FR."),
+    Breach.TIME_ZONE: _("A time zone such as Europe/Paris is needed."),
+    Breach.DIRECT_FUSE: _("Direct measurement goes up to 63 A: choose current transformers."),
+    Breach.CT_PRIMARY_MISSING: _("The primary current of the transformers is needed: 75 to 6000 A."),
+    Breach.STATIC_MISSING: _("Static mode needs the current that all stations together may draw."),
+    Breach.STATIC_ABOVE_FUSE: _("The static current must not be above the fuse."),
+    Breach.FAIL_SAFE_TOO_SMALL: _("0, or 6 A and more: a car cannot be offered less."),
+}
+
+
 class Installation(SingletonModel):
     """The building's supply and how it is shared: one row."""
 
@@ -42,7 +60,9 @@ class Installation(SingletonModel):
     phases = models.PositiveSmallIntegerField(_("phases"), default=3, choices=[(1, _("1 phase")), (3, _("3 phases"))])
     fuse_a = models.FloatField(_("installation fuse (A)"), null=True, blank=True, validators=[MinValueValidator(1)])
     derating_percent = models.FloatField(
-        _("derating (%)"), default=20, validators=[MinValueValidator(0), MaxValueValidator(50)]
+        _("derating (%)"),
+        default=20,
+        validators=[MinValueValidator(0), MaxValueValidator(DERATING_MAXIMUM_PERCENT)],
     )
     static_limit_a = models.FloatField(
         _("current for all stations together, per line (A)"), null=True, blank=True, validators=[MinValueValidator(0)]
@@ -55,7 +75,7 @@ class Installation(SingletonModel):
         _("transformer primary (A)"),
         null=True,
         blank=True,
-        validators=[MinValueValidator(75), MaxValueValidator(6000)],
+        validators=[MinValueValidator(CT_PRIMARY_A[0]), MaxValueValidator(CT_PRIMARY_A[1])],
     )
     timing = models.JSONField(_("times"), default=dict, blank=True)
     uid = models.CharField(max_length=12, blank=True, editable=False)
@@ -68,7 +88,8 @@ class Installation(SingletonModel):
             models.CheckConstraint(condition=Q(phases__in=[1, 3]), name="installation_phases_1_or_3"),
             models.CheckConstraint(condition=Q(fuse_a=None) | Q(fuse_a__gt=0), name="installation_fuse_positive"),
             models.CheckConstraint(
-                condition=Q(derating_percent__gte=0, derating_percent__lte=50), name="installation_derating_0_to_50"
+                condition=Q(derating_percent__gte=0, derating_percent__lte=DERATING_MAXIMUM_PERCENT),
+                name="installation_derating_0_to_50",
             ),
             models.CheckConstraint(
                 condition=Q(static_limit_a=None) | Q(static_limit_a__gte=0), name="installation_static_not_negative"
@@ -85,11 +106,11 @@ class Installation(SingletonModel):
                 condition=Q(measurement__in=Measurement.values), name="installation_measurement_known"
             ),
             models.CheckConstraint(
-                condition=~Q(measurement="direct") | Q(fuse_a=None) | Q(fuse_a__lte=63),
+                condition=~Q(measurement="direct") | Q(fuse_a=None) | Q(fuse_a__lte=DIRECT_MAXIMUM_A),
                 name="installation_direct_up_to_63_a",
             ),
             models.CheckConstraint(
-                condition=Q(ct_ratio_a=None) | Q(ct_ratio_a__gte=75, ct_ratio_a__lte=6000),
+                condition=Q(ct_ratio_a=None) | Q(ct_ratio_a__gte=CT_PRIMARY_A[0], ct_ratio_a__lte=CT_PRIMARY_A[1]),
                 name="installation_ct_ratio_75_to_6000",
             ),
         ]
@@ -99,20 +120,7 @@ class Installation(SingletonModel):
 
     def clean(self) -> None:
         """Refuse settings that exclude each other, at their fields (SPEC S10, S11, S13)."""
-        errors = {}
-        is_direct = self.measurement == Measurement.DIRECT
-        if is_direct and self.fuse_a is not None and self.fuse_a > 63:
-            errors["fuse_a"] = _("Direct measurement goes up to 63 A: choose current transformers.")
-        if not is_direct and self.ct_ratio_a is None:
-            errors["ct_ratio_a"] = _("The primary current of the transformers is needed: 75 to 6000 A.")
-        if self.mode == Mode.STATIC and self.static_limit_a is None:
-            errors["static_limit_a"] = _("Static mode needs the current that all stations together may draw.")
-        if self.static_limit_a is not None and self.fuse_a is not None and self.static_limit_a > self.fuse_a:
-            errors["static_limit_a"] = _("The static current must not be above the fuse.")
-        if self.fail_safe_a is not None and 0 < self.fail_safe_a < MINIMUM_A:
-            errors["fail_safe_a"] = _("0, or 6 A and more: a car cannot be offered less.")
-        if self.time_zone not in zoneinfo.available_timezones():
-            errors["time_zone"] = _("A time zone such as Europe/Paris is needed.")
+        errors = {SETTINGS_OF[breach][0]: _WORDS[breach] for breach in breaches(vars(self))}
         if errors:
             raise ValidationError(errors)
 
@@ -163,6 +171,41 @@ class Meter(SingletonModel):
     def is_present(self) -> bool:
         """Say whether a meter is set up."""
         return bool(self.model and self.url)
+
+
+class SearchState(models.TextChoices):
+    """How far a search for meters is."""
+
+    NEVER = "never", _("Not searched yet")
+    RUNNING = "running", _("Searching")
+    FINISHED = "finished", _("Search finished")
+    STOPPED = "stopped", _("Search stopped")
+
+
+class MeterSearch(SingletonModel):
+    """The last search for meters: where, how far it is, what it found. One row.
+
+    `run` numbers the searches: whoever writes for an older one is no longer wanted. `done` counts steps of the plan.
+    `found` and `left_out` are lists of what `energy.meter_search` describes.
+    """
+
+    run = models.PositiveIntegerField(default=0)
+    state = models.CharField(max_length=10, choices=SearchState, default=SearchState.NEVER)
+    hosts = models.TextField(blank=True)
+    ports: Any = models.JSONField(default=list)
+    done = models.PositiveIntegerField(default=0)
+    total = models.PositiveIntegerField(default=0)
+    doing = models.CharField(max_length=200, blank=True)
+    found: Any = models.JSONField(default=list)
+    left_out: Any = models.JSONField(default=list)
+    heard_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = _("search for meters")
+        constraints = [models.CheckConstraint(condition=Q(state__in=SearchState.values), name="meter_search_state")]
+
+    def __str__(self) -> str:
+        return f"{self.get_state_display()}: {self.done}/{self.total}"
 
 
 class Reading(models.Model):

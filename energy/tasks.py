@@ -1,8 +1,8 @@
-"""Celery tasks: the beat's tick, a decision asked for in between, and the upkeep of readings."""
+"""Celery tasks: the beat's tick, a decision asked for in between, the upkeep of readings, the search for meters."""
 
 from celery import shared_task
 
-from energy import balancing, upkeep
+from energy import balancing, meter_search, upkeep
 
 
 @shared_task(name="energy.tasks.balance", ignore_result=True)
@@ -15,3 +15,10 @@ def balance(is_tick: bool = True) -> None:
 def thin_readings() -> None:
     """Keep every second for an hour, then one reading a minute."""
     upkeep.thin_readings()
+
+
+@shared_task(name="energy.tasks.search_meters", ignore_result=True)
+def search_meters(run: int) -> None:
+    """Search for a second, then go on behind the other work of this queue."""
+    if meter_search.search_on(run=run):
+        search_meters.apply_async(args=(run,), retry=False)

@@ -15,7 +15,6 @@ from django.utils.translation import gettext_lazy, ngettext
 from accounts.models import AccessSettings, DashboardAccess, User
 from badges.models import AccessRule, Badge, BadgeSettings
 from energy.dashboard import Cause, ManagerState, current_state, is_restricted
-from energy.models import Meter
 from stations.models import Circuit, Station, StationState, Transaction
 
 Counts = Mapping[str, int]
@@ -94,13 +93,6 @@ CONFIGURATION = [
         "admin:energy_installation_changelist",
         "energy.installation",
         lambda counts: _("Configured") if counts["installation"] else _("Not configured"),
-    ),
-    Place(
-        gettext_lazy("Meter"),
-        "meter",
-        "admin:energy_meter_changelist",
-        "energy.meter",
-        lambda counts: _("Configured") if counts["meter"] else _("No meter"),
     ),
     Place(
         gettext_lazy("Charging stations"),
@@ -191,7 +183,6 @@ def _counts(state: ManagerState) -> Counts:
     """Count what the words of the places need, all in one query; what is not there counts nothing."""
     stations = Station.objects.all()
     counted = {
-        "meter": Meter.objects.exclude(model="").exclude(url=""),
         "configured": stations.filter(state=StationState.CONFIGURED),
         "pending": stations.filter(state=StationState.PENDING),
         "circuits": Circuit.objects.all(),

@@ -27,7 +27,11 @@ class MeterUnreachable(MeterError):
 
 
 class MeterRefused(MeterUnreachable):
-    """The meter answered a request with a Modbus exception; the connection stands."""
+    """The meter answered a request with a Modbus exception, whose number is `code`; the connection stands."""
+
+    def __init__(self, message: str, *, code: int = 0) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class MeterImplausible(MeterError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlsplit
@@ -11,7 +12,16 @@ from pymodbus.client import ModbusSerialClient, ModbusTcpClient
 from pymodbus.exceptions import ModbusException
 from pymodbus.pdu import ExceptionResponse, ModbusPDU
 
-from energy.meters.base import Block, MeterError, MeterMap, MeterRefused, MeterSample, MeterUnreachable
+from energy.meters.base import (
+    Block,
+    MeterError,
+    MeterMap,
+    MeterRefused,
+    MeterSample,
+    MeterUnreachable,
+    SerialDefaults,
+    TcpDefaults,
+)
 from energy.meters.decode import decode, plan, slow_plan
 from energy.meters.sunspec import resolve
 
@@ -72,6 +82,21 @@ def parse_url(url: str) -> TcpEndpoint | SerialEndpoint:
     raise _bad_url(url, f"expected it to begin with tcp, rtutcp or serial, not {parts.scheme or 'nothing'}")
 
 
+def is_same_line(url: str, other: str) -> bool:
+    """Say whether two addresses lead over one connection, that of a host and port or of a device, at any speed."""
+    try:
+        return _line_of(url) == _line_of(other)
+    except MeterError:
+        return False
+
+
+def _line_of(url: str) -> tuple[str, int]:
+    endpoint = parse_url(url)
+    if isinstance(endpoint, SerialEndpoint):
+        return (os.path.realpath(endpoint.path), 0)
+    return (endpoint.host.lower(), endpoint.port or DEFAULT_PORT)
+
+
 def _serial_endpoint(url: str, path: str, query: str) -> SerialEndpoint:
     options = dict(parse_qsl(query, keep_blank_values=True))
     baud, parity, stop = options.pop("baud", None), options.pop("parity", None), options.pop("stop", None)
@@ -90,90 +115,71 @@ def _bad_url(url: str, problem: str) -> MeterError:
     return MeterError(f"Meter address {url!r}: {problem}. Write it like {EXAMPLES}.")
 
 
-class ModbusMeter:
-    """One meter and its connection, which is kept between readings. Not for several threads at once."""
+class ModbusLine:
+    """A connection that meters are asked over: a host or a serial line. Not for several threads at once."""
 
-    def __init__(self, url: str, unit: int, map: MeterMap, *, ct_ratio: float = 1.0, timeout_s: float = 0.8) -> None:
-        """Prepare to read; nothing is sent yet.
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout_s: float,
+        gap_s: float = 0.0,
+        quiet_s: float = QUIET_AFTER_TIMEOUT_S,
+        tcp: TcpDefaults | None = None,
+        serial: SerialDefaults | None = None,
+    ) -> None:
+        """Prepare to ask; nothing is sent yet.
 
-        `ct_ratio`: from primary_factor. `timeout_s`: for connecting and for each request, 1 s at most.
-        Raises MeterError for a wrong address or a meter that cannot protect a fuse.
+        `timeout_s`: for connecting and for each request, 1 s at most. `gap_s`: pause between two requests. `quiet_s`:
+        pause of a line with RTU frames after a time-out. `tcp`, `serial`: what holds where the address does not say.
+        Raises MeterError for a wrong address.
         """
-        if map.refusal is not None:
-            raise MeterError(map.refusal)
-        self._url, self._unit, self._map, self._ct_ratio = url, unit, map, ct_ratio
+        self._url, self._gap_s, self._quiet_s = url, gap_s, quiet_s
+        self._tcp, self._serial = tcp, serial
         self._timeout_s = min(timeout_s, TIMEOUT_MAX_S)
         self._endpoint = parse_url(url)
         self._is_rtu = isinstance(self._endpoint, SerialEndpoint) or self._endpoint.rtu
         self._client: ModbusTcpClient | ModbusSerialClient | None = None
-        self._placed: MeterMap | None = None if map.sunspec else map
-        self._slow_words: dict[tuple[int, int], int] = {}
-        self._readings = 0
         self._quiet_until = 0.0  # on the monotonic clock
 
-    def read(self) -> MeterSample:
-        """Read the meter now, connecting first where needed.
+    def open(self) -> None:
+        """Connect where that is not done; raises MeterUnreachable."""
+        self._connected()
 
-        Each reading takes the requests of plan(); one of slow_plan() follows in the first readings and then in every
-        tenth, and its failure costs no current. Raises MeterUnreachable, MeterImplausible or MeterError.
+    def fetch(self, unit: int, block: Block) -> list[int]:
+        """Read one block, connecting first where needed.
+
+        Raises MeterRefused on an exception answer, MeterUnreachable otherwise.
         """
-        try:
-            if self._placed is None:
-                self._placed = resolve(self._map, self._fetch)
-            words = {key: word for block in plan(self._placed) for key, word in self._fetch_words(block).items()}
-        except MeterUnreachable:
-            if self._map.sunspec:
-                self._placed = None  # another device, or other models after an update
-            raise
-        self._read_slow_block(self._placed)
-        return decode(self._placed, {**self._slow_words, **words}, ct_ratio=self._ct_ratio)
-
-    def close(self) -> None:
-        """Close the connection; the next reading opens it again."""
-        if self._client is not None:
-            self._client.close()  # type: ignore[no-untyped-call]
-            self._client = None
-
-    def _read_slow_block(self, placed: MeterMap) -> None:
-        blocks = slow_plan(placed)
-        turn, self._readings = self._readings, self._readings + 1
-        if not blocks or (turn >= len(blocks) and turn % SLOW_EVERY):
-            return
-        block = blocks[turn if turn < len(blocks) else turn // SLOW_EVERY % len(blocks)]
-        for addr in range(block.addr, block.end):
-            self._slow_words.pop((block.fc, addr), None)
-        try:
-            self._slow_words.update(self._fetch_words(block))
-        except MeterUnreachable:
-            return  # not every type of a family has all of them
-
-    def _fetch_words(self, block: Block) -> dict[tuple[int, int], int]:
-        return {(block.fc, block.addr + offset): word for offset, word in enumerate(self._fetch(block))}
-
-    def _fetch(self, block: Block) -> list[int]:
-        """Read one block. Raises MeterRefused on an exception answer, MeterUnreachable otherwise."""
         self._wait_for_quiet()
         client = self._connected()
         read = client.read_holding_registers if block.fc == 3 else client.read_input_registers
         try:
-            answer = read(block.addr, count=block.count, device_id=self._unit)
+            answer = read(block.addr, count=block.count, device_id=unit)
         except (ModbusException, OSError) as error:
             self._drop()
             raise MeterUnreachable(
-                f"Meter {self._url}, unit {self._unit}: expected an answer within {self._timeout_s:g} s, got none. "
+                f"Meter {self._url}, unit {unit}: expected an answer within {self._timeout_s:g} s, got none. "
                 "Check cable, power, unit number and serial parameters."
             ) from error
-        self._quiet_until = time.monotonic() + self._map.min_gap_ms / 1000
-        return self._checked(answer, block)
+        self._quiet_until = time.monotonic() + self._gap_s
+        return self._checked(answer, unit, block)
 
-    def _checked(self, answer: ModbusPDU, block: Block) -> list[int]:
-        meter = f"Meter {self._url}, unit {self._unit}"
+    def close(self) -> None:
+        """Close the connection; the next request opens it again."""
+        if self._client is not None:
+            self._client.close()  # type: ignore[no-untyped-call]
+            self._client = None
+
+    def _checked(self, answer: ModbusPDU, unit: int, block: Block) -> list[int]:
+        meter = f"Meter {self._url}, unit {unit}"
         registers = f"registers {block.addr} to {block.end - 1} (function code {block.fc})"
         if isinstance(answer, ExceptionResponse):
             code = answer.exception_code
             raise MeterRefused(
                 f"{meter}: expected {registers}, got exception {code} "
-                f"({EXCEPTIONS.get(code, 'not known')}). Check the model and the unit number."
+                f"({EXCEPTIONS.get(code, 'not known')}). Check the model and the unit number.",
+                code=code,
             )
         if answer.isError() or answer.function_code != block.fc or len(answer.registers) != block.count:
             self._drop()
@@ -202,15 +208,14 @@ class ModbusMeter:
     def _new_client(self) -> ModbusTcpClient | ModbusSerialClient:
         endpoint = self._endpoint
         if isinstance(endpoint, TcpEndpoint):
-            own_port = self._map.tcp.port if self._map.tcp else None
             return ModbusTcpClient(
                 endpoint.host,
-                port=endpoint.port or own_port or DEFAULT_PORT,
+                port=endpoint.port or (self._tcp and self._tcp.port) or DEFAULT_PORT,
                 framer=FramerType.RTU if endpoint.rtu else FramerType.SOCKET,
                 timeout=self._timeout_s,
                 retries=0,
             )
-        own = self._map.serial
+        own = self._serial
         return ModbusSerialClient(
             endpoint.path,
             baudrate=endpoint.baud or (own and own.baud) or DEFAULT_BAUD,
@@ -223,5 +228,60 @@ class ModbusMeter:
     def _drop(self) -> None:
         """Give the connection up, so that nothing late is taken for the next answer."""
         self.close()
-        gap_s = self._map.min_gap_ms / 1000
-        self._quiet_until = time.monotonic() + (max(QUIET_AFTER_TIMEOUT_S, gap_s) if self._is_rtu else gap_s)
+        self._quiet_until = time.monotonic() + (max(self._quiet_s, self._gap_s) if self._is_rtu else self._gap_s)
+
+
+class ModbusMeter:
+    """One meter and its connection, which is kept between readings. Not for several threads at once."""
+
+    def __init__(self, url: str, unit: int, map: MeterMap, *, ct_ratio: float = 1.0, timeout_s: float = 0.8) -> None:
+        """Prepare to read; nothing is sent yet.
+
+        `ct_ratio`: from primary_factor. `timeout_s`: for connecting and for each request, 1 s at most.
+        Raises MeterError for a wrong address or a meter that cannot protect a fuse.
+        """
+        if map.refusal is not None:
+            raise MeterError(map.refusal)
+        self._unit, self._map, self._ct_ratio = unit, map, ct_ratio
+        self._line = ModbusLine(url, timeout_s=timeout_s, gap_s=map.min_gap_ms / 1000, tcp=map.tcp, serial=map.serial)
+        self._placed: MeterMap | None = None if map.sunspec else map
+        self._slow_words: dict[tuple[int, int], int] = {}
+        self._readings = 0
+
+    def read(self) -> MeterSample:
+        """Read the meter now, connecting first where needed.
+
+        Each reading takes the requests of plan(); one of slow_plan() follows in the first readings and then in every
+        tenth, and its failure costs no current. Raises MeterUnreachable, MeterImplausible or MeterError.
+        """
+        try:
+            if self._placed is None:
+                self._placed = resolve(self._map, lambda block: self._line.fetch(self._unit, block))
+            words = {key: word for block in plan(self._placed) for key, word in self._fetch_words(block).items()}
+        except MeterUnreachable:
+            if self._map.sunspec:
+                self._placed = None  # another device, or other models after an update
+            raise
+        self._read_slow_block(self._placed)
+        return decode(self._placed, {**self._slow_words, **words}, ct_ratio=self._ct_ratio)
+
+    def close(self) -> None:
+        """Close the connection; the next reading opens it again."""
+        self._line.close()
+
+    def _read_slow_block(self, placed: MeterMap) -> None:
+        blocks = slow_plan(placed)
+        turn, self._readings = self._readings, self._readings + 1
+        if not blocks or (turn >= len(blocks) and turn % SLOW_EVERY):
+            return
+        block = blocks[turn if turn < len(blocks) else turn // SLOW_EVERY % len(blocks)]
+        for addr in range(block.addr, block.end):
+            self._slow_words.pop((block.fc, addr), None)
+        try:
+            self._slow_words.update(self._fetch_words(block))
+        except MeterUnreachable:
+            return  # not every type of a family has all of them
+
+    def _fetch_words(self, block: Block) -> dict[tuple[int, int], int]:
+        words = self._line.fetch(self._unit, block)
+        return {(block.fc, block.addr + offset): word for offset, word in enumerate(words)}

@@ -1,6 +1,5 @@
 """What must hold on the site as it will be, whichever of its parts the file names."""
 
-import math
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -12,12 +11,10 @@ from accounts.secrets import keyed_hash
 from energy.allocation import Timing
 from energy.meters.base import MeterError
 from energy.meters.decode import load_maps, manual_map
-from energy.models import Measurement
+from energy.supply_rules import DIRECT_MAXIMUM_A, SETTINGS_OF, Breach, breaches
 from llm_site.site_file.document import Document, Path, nearest
 from llm_site.site_file.state import MANUAL, Site
 from stations.editions import room_for_stations
-
-DIRECT_MAXIMUM_A = 63  # SPEC S13
 
 
 def check(document: Document, present: Site, result: Site) -> None:
@@ -45,18 +42,16 @@ def _check_needed_keys(document: Document, present: Site) -> None:
 def _check_installation(document: Document, result: Site) -> None:
     """Report settings that exclude each other (SPEC S10, S11, S13)."""
     values = result.sections["installation"]
-    fuse_a = math.inf if values["fuse_a"] is None else values["fuse_a"]
-    is_direct = values["measurement"] == Measurement.DIRECT
-
-    if is_direct and values["fuse_a"] is not None and fuse_a > DIRECT_MAXIMUM_A:
-        message = f"expected a fuse of {DIRECT_MAXIMUM_A} A or less for direct measurement, came {fuse_a:g}"
-        _report_first(document, message, ("installation", "fuse_a"), ("installation", "measurement"))
-    if not is_direct and values["ct_ratio_a"] is None:
-        message = f"expected the transformer's primary (75 to 6000 A) for {values['measurement']}, came nothing"
-        _report_first(document, message, ("installation", "ct_ratio_a"), ("installation", "measurement"))
-    if values["static_limit_a"] is not None and values["static_limit_a"] > fuse_a:
-        message = f"expected the fuse ({fuse_a:g} A) or less, came {values['static_limit_a']:g}"
-        _report_first(document, message, ("installation", "static_limit_a"), ("installation", "fuse_a"))
+    expected = {
+        Breach.DIRECT_FUSE: "a fuse of {maximum} A or less for direct measurement, came {fuse_a:g}",
+        Breach.CT_PRIMARY_MISSING: "the transformer's primary (75 to 6000 A) for {measurement}, came nothing",
+        Breach.STATIC_MISSING: "the current that all stations together may draw in static mode, came nothing",
+        Breach.STATIC_ABOVE_FUSE: "the fuse ({fuse_a:g} A) or less, came {static_limit_a:g}",
+    }  # what is wrong with one key alone was reported when it was read
+    for breach in breaches(values):
+        if breach in expected:
+            message = "expected " + expected[breach].format(maximum=DIRECT_MAXIMUM_A, **values)
+            _report_first(document, message, *(("installation", key) for key in SETTINGS_OF[breach]))
 
 
 def _report_first(document: Document, message: str, *paths: Path) -> None:

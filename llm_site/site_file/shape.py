@@ -21,6 +21,7 @@ from energy.allocation import Timing
 from energy.meters.base import MeterError
 from energy.meters.modbus import parse_url
 from energy.models import Measurement, Mode
+from energy.supply_rules import CT_PRIMARY_A, DERATING_MAXIMUM_PERCENT
 from llm_site.site_file.document import NULL, ListShape, Read, Shape, UnfitError, came, line_of, nearest
 from stations.models import MINIMUM_A, CpoServer, PhaseRotation
 
@@ -321,11 +322,11 @@ SECTIONS: dict[str, Shape] = {
         "mode": choice(Mode.values),
         "phases": phases,
         "fuse_a": number(1, optional=True),
-        "derating_percent": number(0, 50),
+        "derating_percent": number(0, DERATING_MAXIMUM_PERCENT),
         "static_limit_a": number(0, optional=True),
         "fail_safe_a": number(MINIMUM_A, or_zero=True, optional=True),
         "measurement": choice(Measurement.values),
-        "ct_ratio_a": number(75, 6000, optional=True),
+        "ct_ratio_a": number(*CT_PRIMARY_A, optional=True),
     },
     "meter": {
         "model": text(50),

@@ -74,7 +74,7 @@ def test_a_silent_meter_is_told_with_its_consequence_and_its_cause(site, open_pa
     expect(notice).to_contain_text("Every station is at its fail-safe current.")
     expect(notice).to_contain_text("no answer from 192.0.2.1 within 1 s")
     notice.get_by_role("link", name="Check the meter").click()
-    expect(page).to_have_url(f"{site.url}/admin/energy/meter/")
+    expect(page).to_have_url(f"{site.url}/admin/energy/installation/#meter")
 
 
 def test_the_page_says_when_the_connection_is_lost_and_comes_back_by_itself(site, open_page):

@@ -406,7 +406,7 @@ def test_a_silent_meter_says_why_what_it_means_and_where_to_look(client):
     assert "The meter gives no usable value." in page
     assert "Every station is at its fail-safe current." in page
     assert "no answer from 192.0.2.1:502" in page
-    assert '<a href="/admin/energy/meter/">Check the meter</a>' in page
+    assert '<a href="/admin/energy/installation/#meter">Check the meter</a>' in page
 
 
 @pytest.mark.usefixtures("silent_meter")

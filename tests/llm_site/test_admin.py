@@ -39,7 +39,7 @@ def test_a_user_without_admin_rights_comes_to_the_overview_with_a_word(client):
 
 def test_the_admins_sign_in_address_sends_a_signed_in_administrator_on(client, administrator):
     client.force_login(administrator)
-    assert client.get("/admin/login/?next=/admin/energy/meter/").url == "/admin/energy/meter/"
+    assert client.get("/admin/login/?next=/admin/energy/installation/").url == "/admin/energy/installation/"
     assert client.get("/admin/login/").url == "/admin/"
 
 
