@@ -40,6 +40,6 @@ def _is_access_chosen() -> bool:
     return (
         BadgeSettings.get_solo().access_rule != AccessRule.FREE
         or Badge.objects.exists()
-        or User.objects.count() > 1
+        or User.objects.filter(is_active=True).count() > 1
         or LogEntry.objects.filter(content_type__app_label="badges", content_type__model="badgesettings").exists()
     )

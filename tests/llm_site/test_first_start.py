@@ -63,7 +63,9 @@ def test_from_the_delivered_password_each_step_leads_to_the_next(client):
     create_first_user()
     client.post("/sign-in/", {"username": FIRST_USERNAME, "password": FIRST_PASSWORD})
     assert client.get(PLACE).url == "/password/"
-    assert "Step 1 of 4" in client.get("/password/").content.decode()
+    page = client.get("/password/").content.decode()
+    assert "Step 1 of 4" in page
+    assert "/admin/" not in page
     new = {"old_password": FIRST_PASSWORD, "new_password1": PASSWORD, "new_password2": PASSWORD}
     landed = client.post("/password/", new, follow=True)
     assert landed.redirect_chain[-1][0] == PLACE
@@ -206,13 +208,22 @@ def test_a_country_without_zones_of_its_own_takes_any(administrator):
 
 @pytest.mark.parametrize(
     ("country", "zone", "field"),
-    [("XX", "Europe/Paris", "country"), ("FR", "Mars/Olympus", "time_zone"), ("FR", "a\x00b", "time_zone")],
+    [
+        ("XX", "Europe/Paris", "country"),
+        ("", "Europe/Paris", "country"),
+        ("FR", "Mars/Olympus", "time_zone"),
+        ("FR", "a\x00b", "time_zone"),
+    ],
 )
 def test_an_unknown_place_is_refused_at_its_field_and_nothing_is_saved(administrator, country, zone, field):
     answer = administrator.post(PLACE, place(country, zone))
     assert list(answer.context["form"].errors) == [field]
     assert f'href="#id_{field}"' in answer.content.decode()
     assert kept_place() == ("FR", "Europe/Paris")
+
+
+def test_a_form_without_its_fields_is_refused_at_both(administrator):
+    assert [*administrator.post(PLACE, {"listed_for": "FR"}).context["form"].errors] == ["country", "time_zone"]
 
 
 def test_a_place_that_a_site_file_gave_stays_though_the_lists_do_not_know_it(administrator):

@@ -6,6 +6,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.models import User
 from accounts.services import save_user
 from badges.models import Badge, BadgeSettings
 from energy.models import Installation
@@ -84,6 +85,12 @@ def test_the_fourth_step_is_done_once_access_was_thought_of(administrator, choos
     assert not read_progress().is_access_chosen
     choose(administrator)
     assert read_progress().is_access_chosen
+
+
+def test_a_deactivated_user_is_nobody_who_was_thought_of(administrator):
+    add_user(administrator)
+    User.objects.filter(username="paul").update(is_active=False)
+    assert not read_progress().is_access_chosen
 
 
 def test_the_tutorial_leads_on_when_all_is_done(administrator):
