@@ -38,7 +38,7 @@ unit: $(VENV)/.installed-dev
 	$(VENV)/bin/pytest -n auto --ignore=tests/e2e --ignore=tests/certification --ignore=tests/browser
 
 postgres: $(VENV)/.installed-dev
-	deploy/with-postgres.sh $(VENV)/bin/pytest -n auto tests/stations tests/llm_site tests/energy/test_balancing.py tests/energy/test_observing.py
+	deploy/with-postgres.sh $(VENV)/bin/pytest -n auto tests/accounts tests/stations tests/llm_site tests/energy/test_balancing.py tests/energy/test_observing.py
 
 e2e: $(VENV)/.installed-dev
 	$(VENV)/bin/pytest tests/e2e tests/certification

@@ -13,8 +13,10 @@ from django.utils.translation import gettext as _
 from ninja.security import APIKeyCookie, HttpBearer
 from ninja.utils import check_csrf
 
+from accounts.addresses import address_of
 from accounts.models import Role, User
 from accounts.secrets import keyed_hash
+from accounts.tries import TooManyTries, admit_token, fail_token
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -63,11 +65,14 @@ def _turned_away(request: HttpRequest, user: User | AnonymousUser, role: Role) -
 
 
 class AccessDenied(Exception):
-    """A request may not have what it asks for; `status` is the HTTP status, the message says what to do."""
+    """A request may not have what it asks for; `status` is the HTTP status, the message says what to do.
 
-    def __init__(self, status: int, message: str) -> None:
+    `wait_s` is how long to wait before the next try, where that is what to do.
+    """
+
+    def __init__(self, status: int, message: str, wait_s: int | None = None) -> None:
         super().__init__(message)
-        self.status = status
+        self.status, self.wait_s = status, wait_s
 
 
 def _with_role(user: User, role: Role) -> User:
@@ -85,8 +90,17 @@ class Token(HttpBearer):
         self._role = role
 
     def authenticate(self, request: HttpRequest, token: str) -> User:
-        """Find the active user of a token."""
-        user = User.objects.filter(api_token_hash=keyed_hash(token), is_active=True).first()
+        """Find the active user of a token; wrong ones from one address have to wait longer and longer."""
+        token_hash, address = keyed_hash(token), address_of(request)
+        user = User.objects.filter(api_token_hash=token_hash, is_active=True).first()
+        try:
+            if user is None:
+                fail_token(address=address)
+            else:
+                admit_token(token_hash=token_hash, address=address)
+        except TooManyTries as held:
+            message = f"too many wrong tokens came from this address; try again in {held.wait_s} s"
+            raise AccessDenied(429, message, held.wait_s) from None
         if user is None:
             raise AccessDenied(
                 401, "the token is unknown or its user is not active; `manage.py api_token` makes a new one"

@@ -7,14 +7,18 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
+from django_otp.plugins.otp_static.models import StaticDevice
+from django_otp.plugins.otp_totp.models import TOTPDevice
 from solo.admin import SingletonModelAdmin
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from accounts.models import AccessSettings, Role, User
 from accounts.services import apply_role, is_last_administrator
+from accounts.ways_in import WaysIn
 
-admin.site.unregister(Group)
+for model in (Group, TOTPDevice, StaticDevice):  # theirs would show the keys
+    admin.site.unregister(model)
 
 
 class UserForm(UserChangeForm):  # type: ignore[misc]
@@ -30,7 +34,7 @@ class UserForm(UserChangeForm):  # type: ignore[misc]
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]
+class UserAdmin(DjangoUserAdmin, WaysIn):  # type: ignore[type-arg]
     """People who sign in."""
 
     form = UserForm

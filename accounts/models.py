@@ -1,9 +1,13 @@
 """Who may enter."""
 
+import hmac
+
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django_otp.plugins.otp_totp.models import TOTPDevice
 from solo.models import SingletonModel
 
 
@@ -47,9 +51,49 @@ class AccessSettings(SingletonModel):
         _("dashboard access"), max_length=10, choices=DashboardAccess, default=DashboardAccess.PUBLIC
     )
     setup_done_at = models.DateTimeField(null=True, blank=True, editable=False)
+    administrators_need_second_factor = models.BooleanField(
+        _("administrators need a second factor"),
+        default=False,
+        help_text=_(
+            "At the next page an administrator without one is led to set it up, and reaches nothing else until then."
+            " Tokens of the REST API go on working."
+        ),
+    )
 
     class Meta:
         verbose_name = verbose_name_plural = _("access settings")
         constraints = [
             models.CheckConstraint(condition=models.Q(dashboard_access__in=DashboardAccess.values), name="access_known")
         ]
+
+
+class Session(AbstractBaseSession):
+    """A browser that is signed in; `user` is None before and after (`accounts.sessions` reads and writes these)."""
+
+    user = models.ForeignKey(User, models.CASCADE, null=True, related_name="sessions")
+    address = models.CharField(max_length=45)
+    agent = models.CharField(max_length=300)
+    started_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+
+
+class SignInTries(models.Model):
+    """How often somebody failed to sign in, under the keyed hash of who and where from (`accounts.tries`)."""
+
+    key = models.CharField(max_length=64, unique=True)
+    failures = models.PositiveIntegerField(default=0)
+    tried_at = models.DateTimeField()
+    paused_until = models.DateTimeField(null=True)
+    succeeded_at = models.DateTimeField(null=True)
+
+
+class Authenticator(TOTPDevice):  # type: ignore[misc]  # django-otp has no types
+    """The app on a phone that makes codes; its key cannot be read from the database alone."""
+
+    class Meta:
+        proxy = True
+
+    @property
+    def bin_key(self) -> bytes:
+        """Derive the key that is shared with the app from the kept one and the secret key of this installation."""
+        return hmac.digest(b"totp:" + settings.SECRET_KEY.encode(), super().bin_key, "sha1")

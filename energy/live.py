@@ -12,11 +12,13 @@ from channels.layers import get_channel_layer
 from django.template.loader import render_to_string
 from django.utils import timezone, translation
 
+from accounts.sessions import is_open
 from energy.dashboard import GROUP, Overview, compute_overview
 from stations.addresses import ocpp_address
 
 PERIOD_S = 1.0
 SILENCE_S = 15.0
+RIGHT_CHECK_S = 5.0  # a restricted page closes at most that long after its session has ended
 STREAM_LIFE_S = 600.0  # the browser comes back by itself, and its right to look is checked again
 
 
@@ -46,6 +48,7 @@ class Frame:
     html: dict[Viewer, str] = field(default_factory=dict)
 
 
+_is_open = database_sync_to_async(is_open, thread_sensitive=False)
 _newest: WeakKeyDictionary[asyncio.AbstractEventLoop, Frame] = WeakKeyDictionary()
 
 
@@ -66,10 +69,14 @@ def render(overview: Overview, viewer: Viewer) -> str:
         return render_to_string("energy/_overview.html", {"overview": overview, "viewer": viewer, "is_update": True})
 
 
-async def overview_events(viewer: Viewer) -> AsyncIterator[bytes]:
-    """Stream `overview` (HTML) and `point` (JSON) at connect and after each change, at most once a second."""
+async def overview_events(viewer: Viewer, session_key: str | None = None) -> AsyncIterator[bytes]:
+    """Stream `overview` (HTML) and `point` (JSON) at connect and after each change, at most once a second.
+
+    A restricted dashboard is streamed only while the session is open; `ended` says that it is no longer.
+    """
     loop = asyncio.get_running_loop()
-    ends_at = loop.time() + STREAM_LIFE_S
+    check_right_at = loop.time()
+    ends_at = check_right_at + STREAM_LIFE_S
     layer = get_channel_layer()
     channel = await layer.new_channel()
     changed = asyncio.Event()
@@ -80,8 +87,11 @@ async def overview_events(viewer: Viewer) -> AsyncIterator[bytes]:
         while loop.time() < ends_at:
             frame = newest_frame()
             overview = await asyncio.shield(frame.overview)
-            if overview.is_restricted and not viewer.is_signed_in:
-                return
+            if overview.is_restricted and loop.time() >= check_right_at:
+                if not (viewer.is_signed_in and await _is_open(session_key)):
+                    yield _event("ended", "restricted")
+                    return
+                check_right_at = loop.time() + RIGHT_CHECK_S
             if viewer not in frame.html:
                 frame.html[viewer] = render(overview, viewer)
             yield _event("overview", frame.html[viewer])
@@ -89,7 +99,7 @@ async def overview_events(viewer: Viewer) -> AsyncIterator[bytes]:
                 sent_point_at = overview.point[0]
                 yield _event("point", orjson.dumps(overview.point).decode())
             with suppress(TimeoutError):
-                async with asyncio.timeout(SILENCE_S):
+                async with asyncio.timeout(RIGHT_CHECK_S if overview.is_restricted else SILENCE_S):
                     await changed.wait()
             await asyncio.sleep(max(0.0, frame.taken_at + PERIOD_S - loop.time()))
             changed.clear()

@@ -48,7 +48,7 @@ async def live_overview(request: HttpRequest) -> HttpResponseBase:
     if turned_away is not None:
         return turned_away
     return StreamingHttpResponse(
-        live.overview_events(await sync_to_async(_viewer)(request)),
+        live.overview_events(await sync_to_async(_viewer)(request), request.session.session_key),
         content_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )

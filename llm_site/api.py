@@ -37,6 +37,8 @@ def denied(request: HttpRequest, error: AccessDenied) -> HttpResponse:
     response = _answer(request, error.status, str(error))
     if error.status == 401:
         response["WWW-Authenticate"] = "Bearer"
+    if error.wait_s is not None:
+        response["Retry-After"] = str(error.wait_s)
     return response
 
 

@@ -126,6 +126,9 @@ document.addEventListener("htmx:sseOpen", ({ detail }) => {
 });
 document.addEventListener("htmx:sseError", () => { lost ??= setTimeout(showLost, LOST_AFTER_MS); });
 document.addEventListener("htmx:sseMessage", () => { heardAt = new Date(); tellState(); });
+document.addEventListener("htmx:sseClose", ({ detail }) => {
+  if (detail.type === "message") location.reload(); // signed out: leads to the sign-in page
+});
 curve.addEventListener("change", redraw);
 addEventListener("themechange", redraw);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);

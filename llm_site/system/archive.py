@@ -21,7 +21,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from django.apps import apps
-from django.contrib.sessions.models import Session
+from accounts.models import Session
 from django.db import models
 from django.utils.translation import gettext as _
 

@@ -8,14 +8,14 @@ import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from ipaddress import ip_address, ip_network
 from typing import Any
 from urllib.parse import unquote
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
-from django.conf import settings
+
+from accounts.addresses import is_encrypted_before, is_trusted, visitor_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +46,13 @@ def read_offer(scope: Mapping[str, Any], identity: str) -> Offer:
     headers: dict[bytes, bytes] = dict(scope["headers"])
     client = (scope.get("client") or [None])[0]
     password = _password(headers.get(b"authorization", b""), identity)
-    if _is_trusted(client):
-        pem = unquote(headers.get(b"x-client-certificate", b"").decode("latin1"))
-        is_encrypted = headers.get(b"x-forwarded-proto", b"").lower() in (b"https", b"wss")
-        return Offer(is_encrypted, password, _certificate(pem), _forwarded(headers) or client)
+    if is_trusted(client):
+        proto, forwarded_for, pem = (
+            headers.get(name, b"").decode("latin1")
+            for name in (b"x-forwarded-proto", b"x-forwarded-for", b"x-client-certificate")
+        )
+        is_encrypted = is_encrypted_before(client, proto)
+        return Offer(is_encrypted, password, _certificate(unquote(pem)), visitor_address(client, forwarded_for))
     tls = scope.get("extensions", {}).get("tls") or {}
     flaw = tls.get("client_cert_error") or ""
     chain = () if flaw else tls.get("client_cert_chain", ())
@@ -69,20 +72,6 @@ def _password(header: bytes, identity: str) -> bytes | None:
         return None
     user = identity.encode() + b":"
     return pair.removeprefix(user) if pair.startswith(user) else pair.partition(b":")[2]
-
-
-def _is_trusted(address: str | None) -> bool:
-    """Say whether headers from an address are believed."""
-    return address is not None and any(ip_address(address) in ip_network(net) for net in settings.TRUSTED_PROXIES)
-
-
-def _forwarded(headers: Mapping[bytes, bytes]) -> str | None:
-    """Return the address that the nearest proxy saw."""
-    last = headers.get(b"x-forwarded-for", b"").decode("latin1").rpartition(",")[2].strip()
-    try:
-        return str(ip_address(last))
-    except ValueError:
-        return None
 
 
 def _certificate(pem: str) -> ClientCertificate | None:

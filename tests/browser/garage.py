@@ -16,7 +16,7 @@ from asgiref.sync import async_to_sync  # noqa: E402 (needs the apps loaded)
 from channels.layers import get_channel_layer  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
-from accounts.models import AccessSettings, Role, User  # noqa: E402
+from accounts.models import AccessSettings, Role, SignInTries, User  # noqa: E402
 from accounts.services import create_first_user  # noqa: E402
 from badges.models import Badge, BadgeSettings  # noqa: E402
 from energy.models import Allocation, Installation, Meter, Reading  # noqa: E402
@@ -135,7 +135,7 @@ def obey(command: str, words: list[str]) -> None:
                 note_sent(command_id=asked.pk)
                 settle_command(command_id=asked.pk, state=CommandState.ACCEPTED, answer=json.loads(" ".join(words)))
         case "clear":
-            for model in (Transaction, Allocation, Reading, Connector, Station, Badge, Circuit, User):
+            for model in (Transaction, Allocation, Reading, Connector, Station, Badge, Circuit, User, SignInTries):
                 model.objects.all().delete()
             for model in (Installation, Meter, BadgeSettings, AccessSettings):
                 model.objects.all().delete()

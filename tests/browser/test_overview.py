@@ -139,9 +139,7 @@ def test_a_restricted_dashboard_asks_for_a_sign_in_and_ends_a_visitors_stream(si
     page.goto(site.url)
     expect(page.locator("#curve")).to_have_class("card has-points")
     site.tell("restricted")
-    expect(page.get_by_role("alert")).to_be_visible(timeout=20_000)
-    page.reload()
-    expect(page.get_by_label("User name")).to_be_visible()
+    expect(page.get_by_label("User name")).to_be_visible(timeout=20_000)
 
 
 def test_an_empty_installation_says_what_to_do_next(empty_site, open_page):

@@ -505,5 +505,6 @@ async def test_a_visitors_stream_ends_when_the_dashboard_becomes_restricted(laye
     await anext(events)
     await AccessSettings.objects.aupdate(dashboard_access=DashboardAccess.RESTRICTED)
     await layer.group_send("dashboard", {"type": "dashboard.changed"})
+    assert await anext(events) == b"event: ended\ndata: restricted\n\n"
     with pytest.raises(StopAsyncIteration):
         await anext(events)

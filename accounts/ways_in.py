@@ -1,0 +1,56 @@
+"""How a user comes in, on a page of the admin: the second factor and the sessions, to be removed and ended."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import ModelAdmin
+from unfold.decorators import action
+
+from accounts.models import Role, User
+from accounts.second_factor import has_second_factor, remove_second_factor
+from accounts.sessions import describe_sessions, end_sessions
+
+
+class WaysIn(ModelAdmin):  # type: ignore[misc]
+    """The part of the user's page that leads there; administrators alone see it."""
+
+    actions_detail = ["ways_in"]
+
+    @action(description=_("Second factor and browsers"), url_path="ways-in", permissions=["ways_in"])  # type: ignore[untyped-decorator]
+    def ways_in(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Show the page, and do what is asked."""
+        user = self.get_object(request, object_id)
+        if user is None:
+            raise Http404
+        if request.method == "POST":
+            messages.success(request, _do(request, user))
+            return redirect(request.path)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": gettext("Second factor and browsers of %(user)s") % {"user": user.username},
+            "opts": self.opts,
+            "shown_user": user,
+            "has_second_factor": has_second_factor(user),
+            "sessions": describe_sessions(user),
+            "columns": [_("Browser"), _("Address"), _("Since"), _("Last seen")],
+        }
+        return render(request, "accounts/ways_in.html", context)
+
+    def has_ways_in_permission(self, request: HttpRequest, object_id: Any = None) -> bool:  # noqa: ARG002
+        """Only administrators may weaken how somebody signs in."""
+        return isinstance(request.user, User) and request.user.role == Role.ADMINISTRATOR
+
+
+def _do(request: HttpRequest, user: User) -> str:
+    """Do what the pressed button stands for; return what was done."""
+    if "remove_second_factor" in request.POST:
+        remove_second_factor(user=user)
+        return gettext("The second factor was removed.")
+    count = end_sessions(user=user, but=request.session.session_key)
+    return ngettext("%(count)d browser was signed out.", "%(count)d browsers were signed out.", count) % {
+        "count": count
+    }
