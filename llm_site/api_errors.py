@@ -1,11 +1,12 @@
 """How the REST API says what is wrong: always as `{"message": …}`, in words that say what was expected."""
 
+import json
 import logging
 from collections.abc import Callable
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import sync_and_async_middleware
 
 API = "/api/"
@@ -20,10 +21,10 @@ SAID_OTHERWISE = {
 EXPECTED = {  # pydantic's error types, with its values for them
     "missing": "is missing",
     "timezone_aware": "expected a time with its zone, such as 2026-01-05T13:00:00Z",
-    "timezone_naive": "expected a time without a zone",
     "dict_type": "expected an object",
     "model_attributes_type": "expected an object",
     "string_type": "expected text",
+    "string_unicode": "expected text that can be written as UTF-8",
     "greater_than": "expected more than {gt}",
     "greater_than_equal": "expected {ge} or more",
     "less_than": "expected less than {lt}",
@@ -34,17 +35,18 @@ EXPECTED_KINDS = {  # by how the names of such types begin
     "datetime": "expected a time such as 2026-01-05T13:00:00Z",
     "int": "expected a whole number",
     "float": "expected a number",
-    "finite": "expected a number",
-    "string": "expected text that can be written as UTF-8",
 }
 
 
 def complaint(error: dict[str, Any]) -> str:
     """Write one of pydantic's errors as a person reads it: where, and what was expected."""
     kind = error["type"]
-    text = EXPECTED.get(kind) or EXPECTED_KINDS.get(kind.partition("_")[0]) or error["msg"]
-    place = ".".join(map(str, error["loc"][1:]))
-    return f"{place or 'the body'}: {text.format(**error.get('ctx', {}))}"
+    text = EXPECTED.get(kind) or EXPECTED_KINDS.get(kind.partition("_")[0])
+    expected = error["msg"] if text is None else text.format(**error.get("ctx", {}))
+    source, *place = error["loc"]
+    if source == "body":
+        place = place[1:]  # the first is the name that the body has in the code
+    return f"{'.'.join(map(str, place)) or 'the body'}: {expected}"
 
 
 @sync_and_async_middleware
@@ -68,10 +70,10 @@ def _in_shape(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     if response.status_code < 400 or is_json or not request.path.startswith(API):
         return response
     message = SAID_OTHERWISE.get(response.status_code, response.reason_phrase)
-    shaped = JsonResponse({"message": message}, status=response.status_code)
-    if "Allow" in response.headers:
-        shaped["Allow"] = response["Allow"]
-    return shaped
+    response.content = json.dumps({"message": message}).encode()
+    response["Content-Type"] = "application/json"
+    response["Content-Length"] = str(len(response.content))
+    return response
 
 
 class OutcomesAreNoErrors(logging.Filter):

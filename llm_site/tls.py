@@ -5,6 +5,7 @@ A certificate that cannot be verified ends no handshake: many stations carry one
 
 import logging
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -28,6 +29,8 @@ FLAWS = {  # OpenSSL's X509_V_ERR_*, the usual ones
     20: "its authority is unknown",
     21: "its authority is unknown",
 }
+noted: WeakKeyDictionary[SSL.Connection, str] = WeakKeyDictionary()
+"""What is wrong with the client certificate of each connection that showed one."""
 
 
 class TlsContext:
@@ -59,15 +62,15 @@ class TlsContext:
 
 
 def note_flaw(connection: SSL.Connection, _certificate: crypto.X509, error: int, depth: int, is_good: int) -> bool:
-    """Take any client certificate, and note at its connection what is wrong with it; `VERIFIED`: nothing.
+    """Take any client certificate, and note of its connection what is wrong with it; `VERIFIED`: nothing.
 
-    OpenSSL asks once for each flaw and then once for each certificate of the chain, the client's own last. That it was
-    verified is noted for what has passed all of it, so that nothing counts as verified that was never looked at.
+    OpenSSL asks once for each flaw, and once for each certificate of the chain, the client's own last. After that it
+    looks at the names that an authority may sign. What it never asked about counts as not verified.
     """
-    if not is_good and connection.get_app_data() is None:
-        connection.set_app_data(FLAWS.get(error, f"OpenSSL's verification error {error}"))
-    elif depth == 0 and connection.get_app_data() is None:
-        connection.set_app_data(VERIFIED)
+    if not is_good:
+        noted[connection] = noted.get(connection) or FLAWS.get(error, f"OpenSSL's verification error {error}")
+    elif depth == 0:
+        noted.setdefault(connection, VERIFIED)
     return True
 
 
@@ -83,26 +86,30 @@ def tls_of(transport: Any) -> dict[str, Any] | None:
     """Return the ASGI TLS extension of a connection; None where it is not encrypted."""
     if not hasattr(transport, "getPeerCertificate"):
         return None
-    shown = transport.getPeerCertificate()
-    client = None if shown is None else shown.to_cryptography()
-    flaw = None if client is None else _flaw_of(transport, client)
-    chain = [] if client is None or flaw else [client.public_bytes(Encoding.PEM).decode()]
+    client, flaw = _shown(transport)
+    if flaw is not None:
+        subject, address = "" if client is None else client.subject.rfc4514_string(), transport.getPeer().host
+        logger.warning("The client certificate %.200r from %s counts as none: %s", subject, address, flaw)
+        client = None
     return {
         "server_cert": None,
-        "client_cert_chain": chain,
-        "client_cert_name": client.subject.rfc4514_string() if client is not None and chain else None,
+        "client_cert_chain": [] if client is None else [client.public_bytes(Encoding.PEM).decode()],
+        "client_cert_name": None if client is None else client.subject.rfc4514_string(),
         "client_cert_error": flaw,
         "tls_version": None,
         "cipher_suite": None,
     }
 
 
-def _flaw_of(transport: Any, client: x509.Certificate) -> str | None:
-    """Say why a client certificate is not verified, and log it; None: it is."""
-    flaw: str | None = transport.getHandle().get_app_data()
-    if flaw == VERIFIED:
-        return None
-    flaw = flaw or "it was not looked at"
-    subject, address = client.subject.rfc4514_string(), transport.getPeer().host
-    logger.warning("The client certificate %.200r from %s counts as none: %s", subject, address, flaw)
-    return flaw
+def _shown(transport: Any) -> tuple[x509.Certificate | None, str | None]:
+    """Return the certificate that a client has shown, if it did, and why it is not verified; None: it is."""
+    shown = transport.getPeerCertificate()
+    if shown is None:
+        return None, None
+    try:
+        client = shown.to_cryptography()
+        client.subject.rfc4514_string()  # it is read only when it is looked at
+    except ValueError as error:
+        return None, f"it cannot be read: {error}"
+    flaw = noted.get(transport.getHandle(), "it was not looked at")
+    return client, None if flaw == VERIFIED else flaw

@@ -178,7 +178,7 @@ def issue_certificate(*, station_id: int, connection_profile: int | None, reques
         raise CertificateRefused(f"{MOST_A_DAY} certificates were signed for it within a day")
     key = read.public_key()
     assert isinstance(key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey)
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])  # nothing else in it was proven
+    subject = x509.Name(read.subject.get_attributes_for_oid(NameOID.COMMON_NAME))  # nothing else in it was checked
     signed = _sign(subject, key, lasts=STATION_LASTS, purpose=ExtendedKeyUsageOID.CLIENT_AUTH)
     return Certificate.objects.create(
         station=station,

@@ -27,8 +27,11 @@ def request_for(*names, key=None):
     return builder.sign(key or new_key(), hashes.SHA256()).public_bytes(Encoding.PEM).decode()
 
 
-def certificate_for(name, key, *, issuer=None, issuer_key=None):
-    """Return a certificate as PEM, signed by its own key unless an authority is given."""
+def certificate_for(name, key, *, issuer=None, issuer_key=None, signs_for=None):
+    """Return a certificate as PEM, signed by its own key unless an authority is given.
+
+    `signs_for`: the only names that it may sign.
+    """
     now = datetime.now(UTC)
     is_root = issuer is None
     builder = (
@@ -41,4 +44,6 @@ def certificate_for(name, key, *, issuer=None, issuer_key=None):
         .not_valid_after(now + timedelta(days=30))
         .add_extension(x509.BasicConstraints(ca=is_root, path_length=None), critical=True)
     )
+    if signs_for is not None:
+        builder = builder.add_extension(x509.NameConstraints([x509.DirectoryName(signs_for)], None), critical=True)
     return builder.sign(issuer_key or key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()

@@ -195,11 +195,11 @@ class _Writer:
             if "cpo" in given:
                 values |= _operator_values(given["cpo"], servers)
             self._save(path, row, values)
-            if "password" in given:
-                check_connections(station_ids=[row.pk])
             if row.pk not in with_connector:
                 Connector.objects.create(station=row, number=1)
                 self.outcome.note(*path, is_new=False)
+        given_password = [identity for identity, given in self._entries("stations").items() if "password" in given]
+        check_connections(station_ids=[rows[identity].pk for identity in given_password if identity in rows])
 
     def _write_links(self) -> None:
         """Make the one relation of stations and badges (SPEC S18) say what either side names.

@@ -60,7 +60,10 @@ class Certificate(models.Model):
 
 
 class SecurityEvent(models.Model):
-    """A SecurityEventNotification of a station; `at` is its own time, where that is believable."""
+    """A SecurityEventNotification of a station; `at` is its own time, where that is believable.
+
+    Wrong passwords that came under its name are noted as one, too.
+    """
 
     station = models.ForeignKey(
         Station, models.CASCADE, related_name="security_events", verbose_name=_("charging station")

@@ -41,6 +41,13 @@ STOP_AGAIN_S = 60.0
 SENT_AGAIN = frozenset({"MeterValues", "StartTransaction", "StopTransaction"})  # until they are answered (§3.7)
 
 
+def _headers_of(refusal: StationRefused) -> list[tuple[bytes, bytes]]:
+    """Return the headers of a refused upgrade: some stations send their password only when asked (RFC 7235 §3.1)."""
+    if isinstance(refusal, StationPaused):
+        return [(b"retry-after", b"%d" % math.ceil(refusal.pause_s))]
+    return [(b"www-authenticate", b'Basic realm="OCPP"')] if refusal.status == 401 else []
+
+
 class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     """The life of one socket.
 
@@ -148,13 +155,8 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def _refuse(self, refusal: StationRefused) -> None:
         """Answer the upgrade with an HTTP status where the server can (ASGI denial response)."""
         if "websocket.http.response" in self.scope.get("extensions", {}):
-            headers = []
-            if isinstance(refusal, StationPaused):
-                headers = [(b"retry-after", b"%d" % math.ceil(refusal.pause_s))]
-            elif refusal.status == 401:  # RFC 7235 §3.1: some send their password only when they are asked for it
-                headers = [(b"www-authenticate", b'Basic realm="OCPP"')]
-            start = {"type": "websocket.http.response.start", "status": refusal.status, "headers": headers}
-            await self.base_send(start)
+            start = {"type": "websocket.http.response.start", "status": refusal.status}
+            await self.base_send({**start, "headers": _headers_of(refusal)})
             await self.base_send({"type": "websocket.http.response.body", "body": str(refusal).encode()})
         else:
             await self.close()

@@ -53,10 +53,10 @@ def read_offer(scope: Mapping[str, Any], identity: str) -> Offer:
         )
         is_encrypted = is_encrypted_before(client, proto)
         return Offer(is_encrypted, password, _certificate(unquote(pem)), visitor_address(client, forwarded_for))
-    tls = scope.get("extensions", {}).get("tls") or {}
-    flaw = tls.get("client_cert_error") or ""
-    chain = () if flaw else tls.get("client_cert_chain", ())
-    return Offer(bool(tls), password, _certificate(chain[0]) if chain else None, client, flaw)
+    tls = scope.get("extensions", {}).get("tls")
+    flaw = (tls and tls.get("client_cert_error")) or ""
+    chain = tls["client_cert_chain"] if tls and not flaw else ()
+    return Offer(tls is not None, password, _certificate(chain[0]) if chain else None, client, flaw)
 
 
 def _password(header: bytes, identity: str) -> bytes | None:

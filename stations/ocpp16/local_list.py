@@ -176,7 +176,7 @@ def _compare(progress: Progress, version: int) -> Progress:
     progress = replace(progress, is_checked=True)
     highest_sent = progress.version + (progress.target is not None)  # whose answer may have been lost
     if version == 0:
-        emptied = _refuse(progress, "emptied in the middle") if progress.taken else progress
+        emptied = _refuse(progress, f"{SEND}: the list was emptied in the middle") if progress.taken else progress
         return replace(_lose(emptied, EMPTY), version=highest_sent)
     if version in (progress.version, highest_sent):
         return replace(progress, version=version)

@@ -10,6 +10,8 @@ import orjson
 
 from stations.ocpp16.frames import OcppError
 
+LONGEST_COMPLAINT = 300  # it shows what came
+
 
 class Unfit(OcppError):
     """A payload that breaks its schema; `path` names the place in it."""
@@ -61,8 +63,11 @@ def check(name: str, payload: object) -> None:
         raise OcppError("NotImplemented", f"OCPP 1.6 has no {name}")
     try:
         error = next(iter(validator.iter_errors(payload)), None)
-    except ValueError as too_deep:
-        raise Unfit(f"{name}: {too_deep}", []) from None
+    except UnicodeEncodeError:
+        raise Unfit(f"{name}: expected text that can be written as UTF-8", []) from None
+    except ValueError:
+        raise Unfit(f"{name}: nested too deeply", []) from None
     if error is not None:
         missing = getattr(error.kind, "property", None)
-        raise Unfit(f"{name}: {error.message}", [*error.instance_path, *([missing] if missing else [])])
+        path = [*error.instance_path, *([missing] if missing else [])]
+        raise Unfit(f"{name}: {error.message[:LONGEST_COMPLAINT]}", path)

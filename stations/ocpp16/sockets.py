@@ -95,16 +95,16 @@ def deliver(message: dict[str, Any]) -> None:
         for station_id in message["station_ids"]:
             if station_id in _sockets:
                 _sockets[station_id].start_local_list()
+    elif message["type"] == "stations.check":
+        for station_id in message["station_ids"]:
+            if station_id in _sockets:
+                _sockets[station_id].start_check()
     elif message["type"] == "stations.fail_safe_test":
         if message["station_id"] in _sockets:
             _sockets[message["station_id"]].limits.begin_trial(message["subject"])
     elif message["type"] == "stations.fail_safe_stop":
         if message["station_id"] in _sockets:
             _sockets[message["station_id"]].limits.stop_trial()
-    elif message["type"] == "stations.check":
-        for station_id in message["station_ids"]:
-            if station_id in _sockets:
-                _sockets[station_id].start_check()
     elif message["type"] == "stations.taken":
         socket = _sockets.get(message["station_id"])
         is_own = message["socket_id"].startswith(f"{settings.WEB_ID}/")  # it was displaced when it was attached

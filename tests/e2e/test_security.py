@@ -15,18 +15,20 @@ from urllib.parse import quote
 import pytest
 import websockets
 
-from tests.certificates import certificate_for, key_pem, new_key, request_for
+from tests.certificates import certificate_for, key_pem, named, new_key, request_for
 from tests.e2e.product import ROOT, Product, free_port
 
 pytestmark = pytest.mark.e2e
 
 FIRST_KEY, TOKEN, PROXY = "first-key-of-CP1-", "a-long-random-text-for-the-tests", "127.0.0.2"
+EVENTS_OF = "SELECT type FROM stations_securityevent JOIN stations_station s ON s.id = station_id WHERE identity = ?"
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 SITE = f"""
 stations:
   - {{identity: CP1, password: {FIRST_KEY}}}
   - {{identity: CP2, password: key-of-CP2}}
   - {{identity: CP3, password: key-of-CP3}}
+  - {{identity: CP4, password: key-of-CP4}}
 users:
   - {{username: eve, role: administrator, password: "Choose-1-of-your-own", token: {TOKEN}}}
 """
@@ -104,12 +106,30 @@ async def connected(url, *, identity="CP1", password=None, tls=None, headers=Non
         yield Socket(socket)
 
 
-async def refused(url, **offer):
-    """Return the status a connection is refused with."""
+async def refusal_of(url, **offer):
+    """Return what a connection is refused with."""
     with pytest.raises(websockets.InvalidStatus) as refusal:
         async with connected(url, **offer):
             pass
-    return refusal.value.response.status_code
+    return refusal.value.response
+
+
+async def refused(url, **offer):
+    return (await refusal_of(url, **offer)).status_code
+
+
+def of_a_factory(name):
+    """Return a certificate of an authority that nobody knows here, with its key."""
+    key = new_key()
+    return certificate_for(name, key, issuer=named("A maker"), issuer_key=new_key()), key
+
+
+async def test_who_guesses_passwords_is_asked_for_one_and_then_has_to_wait(secured):
+    answers = [await refusal_of(secured.url, identity="CP4", password=f"guess {n}") for n in range(6)]
+    assert [answer.status_code for answer in answers] == [401] * 5 + [429]
+    assert answers[0].headers["WWW-Authenticate"] == 'Basic realm="OCPP"'
+    assert int(answers[5].headers["Retry-After"]) in (1, 2)
+    assert secured.query(EVENTS_OF, "CP4") == [("FailedToAuthenticateAtCentralSystem",)]
 
 
 async def change(product, identity, socket, key, value):
@@ -177,14 +197,16 @@ async def test_a_station_rises_from_a_password_to_a_certificate_and_never_falls(
     forged = {"X-Client-Certificate": quote(chain), "X-Forwarded-Proto": "https"}
     assert await refused(plain, headers=forged) == 403
     assert await refused(url, headers=forged, tls=tls) == 403
-    own_key = new_key()
-    with pytest.raises((ssl.SSLError, ConnectionError, websockets.InvalidMessage)):
-        async with connected(url, tls=encrypted(tmp_path, certificate_for("CP1", own_key), own_key)):
-            pass
-    assert product.query("SELECT type FROM stations_securityevent") == [("SettingSystemTime",)]
+    assert await refused(url, tls=encrypted(tmp_path, *of_a_factory("CP1"))) == 403
+    async with connected(
+        url, identity="CP2", password="key-of-CP2", tls=encrypted(tmp_path, *of_a_factory("CP2"))
+    ) as socket:
+        assert "currentTime" in await socket.ask("Heartbeat")
+    assert product.query(EVENTS_OF, "CP1") == [("SettingSystemTime",)]
     log = (product.folder / "log/web.log").read_text()
     assert "security profile 2 needs TLS" in log
     assert "that of CP2" in log
+    assert "'CN=CP2' from 127.0.0.1 counts as none: its authority is unknown" in log
     assert new_password not in log
 
 
@@ -232,6 +254,10 @@ async def test_behind_nginx_only_what_it_has_verified_counts(secured, tls_folder
         async with connected(url, identity="CP3", tls=encrypted(tls_folder, chain, key)) as socket:
             assert "currentTime" in await socket.ask("Heartbeat")
         assert secured.query("SELECT ip_address FROM stations_station WHERE identity = 'CP3'") == [("127.0.0.1",)]
+        unknown = encrypted(tls_folder, *of_a_factory("CP3"))
+        assert await refused(url, **offer, tls=unknown) == 403
+        async with connected(url, identity="CP4", password="key-of-CP4", tls=unknown) as socket:
+            assert "currentTime" in await socket.ask("Heartbeat")
         forged = {"X-Client-Certificate": quote(chain), "X-Forwarded-Proto": "https"}
         assert await refused(url, **offer, headers=forged, tls=tls) == 403
         assert await refused(secured.url, **offer, headers=forged) == 403

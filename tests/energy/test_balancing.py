@@ -7,34 +7,16 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from energy import balancing, reading
+from energy import balancing
 from energy.allocation import ReasonCode, Timing
 from energy.models import Allocation, ControllerState, Installation, Meter, Reading
 from energy.observing import observe
 from energy.upkeep import thin_readings
 from simulator import World
 from stations.models import Circuit, Connector, FailSafeTest, Station, Transaction
-from stations.ocpp16 import commands
 from stations.services import forget_limits
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def sent(monkeypatch):
-    """Collect what would go over the channel layer: (type, entries)."""
-    messages = []
-    monkeypatch.setattr(commands, "publish", lambda message, **_: messages.append(message))
-    return messages
-
-
-@pytest.fixture(autouse=True)
-def _fresh_loop(monkeypatch):
-    monkeypatch.setattr(balancing, "_loop", balancing.Loop())
-    monkeypatch.setattr(reading, "_open", reading._Open())
-    yield
-    if reading._open.meter is not None:
-        reading._open.meter.close()
 
 
 class Building:

@@ -6,30 +6,15 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from energy import balancing, reading
+from energy import balancing
 from energy.models import Allocation
 from stations.models import Connector, Station, Transaction
-from stations.ocpp16 import commands
 from tests.energy.allocation.plant import Car, Plant
 from tests.energy.test_balancing import car, limits, static
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 NECHARGE_A = (6, 8, 10, 13, 16)
-
-
-@pytest.fixture
-def sent(monkeypatch):
-    """Collect what would go over the channel layer."""
-    messages = []
-    monkeypatch.setattr(commands, "publish", lambda message, **_: messages.append(message))
-    return messages
-
-
-@pytest.fixture(autouse=True)
-def _fresh_loop(monkeypatch):
-    monkeypatch.setattr(balancing, "_loop", balancing.Loop())
-    monkeypatch.setattr(reading, "_open", reading._Open())
 
 
 def test_a_limit_below_six_amperes_is_sent_as_zero(sent):

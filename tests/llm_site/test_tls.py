@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from OpenSSL import SSL
 
 from llm_site.checks import tls_can_be_served
-from llm_site.tls import VERIFIED, TlsContext
+from llm_site.tls import VERIFIED, TlsContext, noted
 from stations.certificates import STATION_LASTS, authority, issue_certificate
 from stations.models import Station
 from tests.certificates import certificate_for, key_pem, named, new_key, request_for
@@ -97,7 +97,7 @@ def shown_to(context, pem):
         with suppress(SSL.WantReadError):
             received.write(server.bio_read(100_000))
     assert server.get_cipher_name() is not None
-    return server.get_app_data()
+    return noted.get(server)
 
 
 def own(name):
@@ -124,22 +124,34 @@ def expired(name):
         return own(name)
 
 
+ACME_KEY = new_key()
+
+
+def beyond_its_authority(name):
+    """One of an authority that is taken, but may sign for Acme alone."""
+    key = new_key()
+    return certificate_for(name, key, issuer=named("Acme root"), issuer_key=ACME_KEY) + key_pem(key)
+
+
 @pytest.mark.django_db
-@pytest.mark.usefixtures("served")
 @pytest.mark.parametrize(
-    ("made_by", "noted"),
+    ("made_by", "flaw"),
     [
         (own, VERIFIED),
         (factory, "its authority is unknown"),
         (self_signed, "it signed itself"),
         (expired, "it has expired"),
+        (beyond_its_authority, "OpenSSL's verification error 47"),
         (None, None),
     ],
 )
-def test_any_certificate_passes_the_handshake_and_only_a_verified_one_counts(tmp_path, made_by, noted):
+def test_any_certificate_passes_the_handshake_and_only_a_verified_one_counts(served, tmp_path, made_by, flaw):
+    acme = tmp_path / "acme.pem"
+    acme.write_text(certificate_for("Acme root", ACME_KEY, signs_for=named("Acme")))
+    served.TLS_CLIENT_CA = str(acme)
     authority()
     shown = None
     if made_by is not None:
         shown = tmp_path / "station.pem"
         shown.write_text(made_by("CP1"))
-    assert shown_to(TlsContext(), shown) == noted
+    assert shown_to(TlsContext(), shown) == flaw

@@ -298,3 +298,32 @@ def test_without_refusals_every_wish_comes_true_at_once_and_versions_strictly_ri
         progress = bring(station, replace(progress, wanted=books.name(wish)), books, size, answer)
         assert station.holds(wish)
         assert not progress.is_behind
+
+
+def emptying(station, after):
+    """Answer as a station that empties its list by itself after some of the pieces it took; `after`: their numbers."""
+
+    def answer(action, payload):
+        heard = station.answer(action, payload)
+        if action == SEND and len(station.seen) in after:
+            station.held, station.version = {}, 0
+        return heard
+
+    return answer
+
+
+@pytest.mark.parametrize("after", [1, 2])
+def test_a_list_that_is_emptied_between_two_pieces_is_sent_again_from_the_first(after):
+    entries, books, station = [Entry(str(number), "Accepted", "") for number in range(7)], Books(), Station()
+    progress = bring(station, Progress(books.name(entries)), books, answer=emptying(station, [after]))
+    assert station.holds(entries)
+    assert (progress.is_behind, progress.refusals, progress.error) == (False, 0, "")
+
+
+def test_one_that_empties_its_list_again_and_again_is_left_alone_and_not_shown_complete():
+    entries, books, station = [Entry(str(number), "Accepted", "") for number in range(7)], Books(), Station()
+    progress = bring(station, Progress(books.name(entries)), books, answer=emptying(station, range(100)))
+    assert progress.is_given_up
+    assert progress.is_behind
+    assert progress.held == EMPTY
+    assert progress.error == "SendLocalList: the list was emptied in the middle"
