@@ -1,6 +1,6 @@
 """Circuits in the admin: a tree with bars, limits under the one they lie in, and what stands in the way of deleting."""
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
@@ -27,11 +27,13 @@ class CircuitForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's is not
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        circuit = self.instance
-        if "parent" not in self.fields or not circuit.pk:
+        if "parent" not in self.fields:
             return
-        field: Any = self.fields["parent"]
-        field.queryset = Circuit.objects.exclude(pk__in=[circuit.pk, *_inside(circuit)])
+        circuit, choices = self.instance, cast("forms.ModelChoiceField[Circuit]", self.fields["parent"])
+        choices.empty_label = "–"
+        if not circuit.pk:
+            return
+        choices.queryset = Circuit.objects.exclude(pk__in=[circuit.pk, *_inside(circuit)])
         for line in lines_above_parent(circuit):
             self.fields[f"limit_l{line + 1}_a"].help_text = _above_parent(circuit, line)
 

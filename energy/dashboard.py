@@ -20,6 +20,7 @@ from energy.allocation import Timing
 from energy.models import Allocation, Installation, Meter, Mode, Reading
 from energy.reasons import explain
 from stations.models import Connector, ConnectorStatus, Station, StationState, Transaction
+from stations.ordering import by_name
 
 HISTORY = timedelta(minutes=15)
 LOOP_LATE_S = 5.0  # without a turn, besides the beat itself
@@ -361,7 +362,7 @@ def _connectors() -> list[Any]:
         Connector.objects.filter(station__state=StationState.CONFIGURED)
         .select_related("station")
         .annotate(newest_allocation=Subquery(newest))
-        .order_by("station__name", "station__identity", "number")
+        .order_by(*by_name("station__"), "number")
     )
 
 

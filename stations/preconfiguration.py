@@ -107,7 +107,13 @@ def keep_tried(*, station_id: int, change: Change, outcome: str = "") -> list[Tr
 def restore_preconfiguration(*, station_ids: list[int]) -> None:
     """Forget what stations can and what was tried on them, and begin anew with those that are connected."""
     Preconfiguration.objects.filter(station_id__in=station_ids).delete()
-    transaction.on_commit(lambda: publish({"type": "stations.onboard", "station_ids": station_ids}))
+    onboard_now(station_ids=station_ids)
+
+
+def onboard_now(*, station_ids: list[int]) -> None:
+    """Have stations set up that are connected, as soon as this database transaction is in."""
+    message = {"type": "stations.onboard", "station_ids": station_ids}
+    transaction.on_commit(lambda: publish(message), robust=True)
 
 
 def load_climbs(*, station_id: int) -> tuple[dict[Role, Climb], int]:

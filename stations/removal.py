@@ -38,6 +38,7 @@ def delete_stations(*, station_ids: list[int], ends_running: bool = False) -> No
 
     One that runs is counted as lost, with the energy known of it, where `ends_running`; else raises StillCharging.
     """
+    list(Connector.objects.select_for_update().filter(station_id__in=station_ids))  # none starts meanwhile
     transactions = Transaction.objects.filter(connector__station_id__in=station_ids)
     running = list(transactions.select_for_update(of=("self",)).filter(stopped_at=None))
     if running and not ends_running:

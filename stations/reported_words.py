@@ -13,6 +13,7 @@ from stations.ocpp16.commands import CANNOT_BE_LIMITED, NO_SMART_CHARGING, NOT_O
 from stations.transactions import LOST
 
 NO_ERROR = "NoError"
+AWAY = "is not connected"  # ends what the state says in the visitor's language
 PLAIN = frozenset({"Accepted", "Rejected"})  # answers that the state of a command says already
 PROGRESS: dict[str, Any] = {  # OCPP 1.6 §7.20, §7.25; security whitepaper §5
     "BadMessage": gettext_lazy("the request was not understood"),
@@ -95,7 +96,7 @@ def outcome_in_words(command: Command) -> str:
     if command.error_text == WITHDRAWN:
         return _("Withdrawn")
     state = str(command.get_state_display())
-    if command.state in (CommandState.NOT_CONNECTED, CommandState.TIMED_OUT):
+    if command.state == CommandState.TIMED_OUT or command.error_text.endswith(AWAY):
         return state
     status = (command.answer or {}).get("status", "")
     own_words = " ".join(filter(None, (command.error_code, command.error_text, "" if status in PLAIN else str(status))))

@@ -5,12 +5,11 @@ from django.db import transaction
 from django.db.models import F, OuterRef, Subquery, Value
 from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from badges.authorisation import access_rule, decide, find_badge
 from badges.models import Badge
 from stations.editions import room_for_stations
-from stations.errors import EditionFull, StationRefused
+from stations.errors import StationRefused
 from stations.models import (
     Connector,
     ConnectorStatus,
@@ -115,22 +114,6 @@ def forget_limits(*, station_id: int) -> None:
     Station.objects.filter(pk=station_id).update(standing_fail_safe_a=None)
     Connector.objects.filter(station_id=station_id).update(accepted_limit_a=None, accepted_at=timezone.now())
     ask_to_decide()
-
-
-@transaction.atomic
-def approve_stations(*, station_ids: list[int]) -> int:
-    """Take stations into service; returns how many were not. Without room for all raises EditionFull, changing none."""
-    new = Station.objects.filter(pk__in=station_ids).exclude(state=StationState.CONFIGURED)
-    wanted, room = new.count(), room_for_stations()
-    if room is not None and wanted > room:
-        text = _(
-            "Edition %(edition)s has room for %(room)d more stations, %(wanted)d were chosen: choose fewer, "
-            "take others out of service, or use a larger edition (LLM_EDITION)."
-        )
-        raise EditionFull(text % {"edition": settings.EDITION, "room": room, "wanted": wanted})
-    new.update(state=StationState.CONFIGURED)
-    ask_to_decide()
-    return wanted
 
 
 def connector_of(station_id: int, number: int) -> Connector:

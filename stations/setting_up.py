@@ -1,14 +1,41 @@
-"""Writes that a person makes on stations: settings for several at once, and taking them out of service."""
+"""Writes that a person makes on stations: taking them into service and out of it, settings for several at once."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.conf import settings as site
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from badges.models import Badge
+from stations.editions import room_for_stations
+from stations.errors import EditionFull
 from stations.models import Station, StationState
-from stations.services import approve_stations, ask_to_decide
+from stations.preconfiguration import onboard_now
+from stations.services import ask_to_decide
+
+
+@transaction.atomic
+def approve_stations(*, station_ids: list[int]) -> int:
+    """Take stations into service and set up those that are connected; returns how many were not in service.
+
+    Without room for all raises EditionFull, changing none.
+    """
+    new = Station.objects.filter(pk__in=station_ids).exclude(state=StationState.CONFIGURED)
+    numbers = list(new.values_list("pk", flat=True))
+    wanted, room = len(numbers), room_for_stations()
+    if room is not None and wanted > room:
+        text = _(
+            "Edition %(edition)s has room for %(room)d more stations, %(wanted)d were chosen: choose fewer, "
+            "take others out of service, or use a larger edition (LLM_EDITION)."
+        )
+        raise EditionFull(text % {"edition": site.EDITION, "room": room, "wanted": wanted})
+    new.update(state=StationState.CONFIGURED)
+    if numbers:
+        onboard_now(station_ids=numbers)
+    ask_to_decide()
+    return wanted
 
 
 @transaction.atomic
@@ -63,8 +90,11 @@ def _configure(station: Station, settings: Mapping[str, Any], badges: Sequence[B
 
 @transaction.atomic
 def take_out_of_service(*, station_ids: Sequence[int]) -> int:
-    """Let stations be managed no longer; returns how many were. The room they took in the edition is free again."""
-    in_service = Station.objects.filter(pk__in=station_ids, state=StationState.CONFIGURED)
-    count = in_service.update(state=StationState.NOT_USABLE)
+    """Let stations be managed no longer, or refuse those that wait; returns how many it changed.
+
+    The room they took in the edition is free again.
+    """
+    usable = Station.objects.filter(pk__in=station_ids).exclude(state=StationState.NOT_USABLE)
+    count = usable.update(state=StationState.NOT_USABLE)
     ask_to_decide()
     return count

@@ -23,6 +23,7 @@ from llm_site.site_file.shape import ALL, LISTS, SECTIONS
 from llm_site.site_file.state import lay_over, read_site
 from stations.connections import check_connections
 from stations.models import Circuit, Connector, CpoServer, SecurityProfile, Station, StationState
+from stations.preconfiguration import onboard_now
 from stations.services import ask_to_decide
 
 Link = tuple[int, int]  # primary keys of a station and a badge
@@ -186,6 +187,8 @@ class _Writer:
             row = rows.get(identity) or Station(identity=identity)
             values = _some(given, "name", "phase_rotation", "min_current_a", "max_current_a", "priority")
             values["state"] = StationState.CONFIGURED
+            if row.is_connected and row.state != StationState.CONFIGURED:
+                onboard_now(station_ids=[row.pk])
             if "circuit" in given:
                 values["circuit"] = circuits[given["circuit"]] if given["circuit"] else None
             if "badges" in given:

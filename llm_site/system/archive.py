@@ -21,9 +21,10 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from django.apps import apps
-from accounts.models import Session
 from django.db import models
 from django.utils.translation import gettext as _
+
+from accounts.models import Session
 
 FORMAT = 1
 MANIFEST, SECRETS = "manifest.json", "secrets.json"

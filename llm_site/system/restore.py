@@ -17,7 +17,6 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.contenttypes.models import ContentType
-from accounts.models import Session
 from django.core.management.color import no_style
 from django.core.management.sql import emit_post_migrate_signal
 from django.db import DatabaseError, connection, models, transaction
@@ -27,6 +26,7 @@ from django.db.models import Max
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from accounts.models import Session
 from energy.models import ControllerState, Installation
 from llm_site.system.archive import Backup, BackupRefused, Report, Table, kept_models
 from llm_site.system.identity import uid

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from django import forms
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -22,6 +23,7 @@ from stations.errors import CommandUnfit
 from stations.models import Command, Station, Transaction
 from stations.ocpp16.blanking import HIDDEN
 from stations.ocpp16.operations import FEATURE_PROFILES, OPERATIONS
+from stations.reported_words import outcome_in_words
 
 LAST_COMMANDS = 10
 OFTEN_NEEDED = [
@@ -46,7 +48,7 @@ class CommandInline(TabularInline):  # type: ignore[misc]
     extra = 0
     per_page = LAST_COMMANDS
     can_delete = False
-    fields = readonly_fields = ["created_at", "action", "payload", "state", "answer", "error_text", "requested_by"]
+    fields = readonly_fields = ["created_at", "operation", "payload", "outcome", "answer", "requested_by"]
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 (Django's interface)
         """Commands are sent, not written down."""
@@ -55,6 +57,16 @@ class CommandInline(TabularInline):  # type: ignore[misc]
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
         """What happened is not changed."""
         return False
+
+    @admin.display(description=gettext_lazy("action"))
+    def operation(self, command: Command) -> str:
+        """Name the operation."""
+        return str(TITLES.get(command.action, command.action))
+
+    @admin.display(description=gettext_lazy("Outcome"))
+    def outcome(self, command: Command) -> str:
+        """Say what became of it."""
+        return outcome_in_words(command)
 
 
 def profiles(address: str) -> list[tuple[str, list[dict[str, str]]]]:

@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.formats import number_format
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
@@ -33,7 +34,7 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
 class TransactionAdmin(ReadOnlyAdmin):
     """Charging operations."""
 
-    list_display = ["id", "place", "id_tag", "started_at", "stopped_at", "energy_wh", "why_stopped"]
+    list_display = ["id", "place", "id_tag", "started_at", "stopped_at", "energy", "why_stopped"]
     list_select_related = ["connector__station"]
     date_hierarchy = "started_at"
     search_fields = [
@@ -50,6 +51,12 @@ class TransactionAdmin(ReadOnlyAdmin):
         place = transaction.charged_at
         shown = f"{place.name or place.identity} · {place.connector}"
         return gettext("%(place)s (deleted)") % {"place": shown} if transaction.connector_id is None else shown
+
+    @admin.display(description=_("energy (kWh)"))
+    def energy(self, transaction: Transaction) -> str:
+        """Give what was charged, once it has ended."""
+        energy_wh = transaction.energy_wh
+        return "–" if energy_wh is None else number_format(energy_wh / 1000, decimal_pos=3, use_l10n=True)
 
     @admin.display(description=_("reason"), ordering="stop_reason")
     def why_stopped(self, transaction: Transaction) -> str:

@@ -1,11 +1,14 @@
 """What was learned of a station, on its page."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import StackedInline
@@ -51,21 +54,19 @@ class PreconfigurationInline(StackedInline):  # type: ignore[misc]
         return _form(standing_climb(_climb(kept, ProfileRole.LIVE), _climb(kept, ProfileRole.STANDING)))
 
     @admin.display(description=_("abilities"))
-    def abilities(self, kept: Preconfiguration) -> str:
+    def abilities(self, kept: Preconfiguration) -> SafeString:
         """List what the station says it can."""
         can = capabilities_of(kept.station, kept)
-        profiles = "–" if can.most_profiles is None else can.most_profiles
-        return gettext(
-            "%(connectors)d connectors; limits in %(units)s; stack levels up to %(level)d; %(profiles)s profiles; "
-            "changes its number of phases: %(switches)s; %(features)s"
-        ) % {
-            "connectors": can.connectors,
-            "units": ", ".join(can.units),
-            "level": can.top_stack_level,
-            "profiles": profiles,
-            "switches": _("yes") if can.switches_phases else _("no"),
-            "features": ", ".join(can.feature_profiles) or "–",
-        }
+        lines = [
+            gettext("Connectors: %(count)d") % {"count": can.connectors},
+            gettext("Limits in %(units)s") % {"units": ", ".join(can.units)},
+            gettext("Stack levels up to %(level)d") % {"level": can.top_stack_level},
+            gettext("Changes its number of phases: %(answer)s")
+            % {"answer": _("yes") if can.switches_phases else _("no")},
+        ]
+        if can.most_profiles is not None:
+            lines.append(gettext("Charging profiles at most: %(count)d") % {"count": can.most_profiles})
+        return _each_on_a_line([*lines, *can.feature_profiles])
 
     @admin.display(description=_("phase rotation it proposes"))
     def proposed_rotation(self, kept: Preconfiguration) -> str:
@@ -73,15 +74,15 @@ class PreconfigurationInline(StackedInline):  # type: ignore[misc]
         return capabilities_of(kept.station, kept).rotation or "–"
 
     @admin.display(description=_("settings written"))
-    def settings_written(self, kept: Preconfiguration) -> str:
+    def settings_written(self, kept: Preconfiguration) -> SafeString:
         """List what the station took."""
-        return "; ".join(f"{t.key} = {t.value}" for t in tried_on(kept) if t.outcome in WRITTEN) or "–"
+        return _each_on_a_line(f"{t.key} = {t.value}" for t in tried_on(kept) if t.outcome in WRITTEN)
 
     @admin.display(description=_("settings refused"))
-    def settings_refused(self, kept: Preconfiguration) -> str:
+    def settings_refused(self, kept: Preconfiguration) -> SafeString:
         """List what the station did not take, with its answer."""
         refused = (t for t in tried_on(kept) if t.outcome not in WRITTEN)
-        return "; ".join(f"{t.key} = {t.value}: {t.outcome or '?'}" for t in refused) or "–"
+        return _each_on_a_line(f"{t.key} = {t.value}: {t.outcome or '?'}" for t in refused)
 
     @admin.display(description=_("badges it knows by itself"))
     def badges_known(self, kept: Preconfiguration) -> str:
@@ -98,10 +99,15 @@ class PreconfigurationInline(StackedInline):  # type: ignore[misc]
         }
 
     @admin.display(description=_("what its list lacks"))
-    def badges_trouble(self, kept: Preconfiguration) -> str:
+    def badges_trouble(self, kept: Preconfiguration) -> SafeString:
         """Say what the list lacks and what the station refused."""
         row = _local_list(kept)
-        return "; ".join(_lacks(row)) if row is not None else "–"
+        return _each_on_a_line(_lacks(row) if row is not None else [])
+
+
+def _each_on_a_line(entries: Iterable[str]) -> SafeString:
+    """Write entries below each other; a dash where there is none."""
+    return format_html_join(SafeString("<br>"), "{}", ((entry,) for entry in entries)) or SafeString("–")
 
 
 def _local_list(kept: Preconfiguration) -> LocalList | None:
@@ -125,7 +131,7 @@ def _lacks(row: LocalList) -> list[str]:
         lacks.append(gettext("it does not answer; “Send the list of badges anew” tries again"))
     elif progress.is_behind and row.is_supported:
         lacks.append(gettext("not up to date"))
-    return lacks or ["–"]
+    return lacks
 
 
 def _climb(kept: Preconfiguration, role: ProfileRole) -> Climb:

@@ -182,6 +182,8 @@ class StationAdmin(StationList, Together, StationRemoval, FleetCommandTools):
     def response_add(self, request: HttpRequest, obj: Station, post_url_continue: Any = None) -> HttpResponse:  # noqa: ARG002
         """Go on to the page of the new station, which says what to enter at it; with a new password, show that once."""
         if "makes_password" not in request.POST:
+            if "_addanother" in request.POST:
+                return redirect("admin:stations_station_add")
             return redirect("admin:stations_station_change", obj.pk)
         context = {
             **self.admin_site.each_context(request),

@@ -1,7 +1,7 @@
 """The form of one station (SPEC S17)."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.urls import reverse
@@ -12,7 +12,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldBooleanSwitchWidget
 
-from stations.models import PhaseRotation, Station
+from stations.models import Circuit, PhaseRotation, Station
 from stations.reported_words import in_amperes
 from stations.security import flaw_of_profile
 
@@ -52,15 +52,10 @@ ADD_FIELDSETS = [
 READ_ONLY = ["ip_address", *STATE]
 
 
-def power_kw(current_a: float, phases: int) -> float:
-    """Return what a current on each phase makes at 230 V."""
-    return VOLTAGE_V * current_a * phases / 1000
-
-
 def power_in_words(current_a: float, phases: int) -> str:
-    """Write that power as the makers of stations do: 3.7, 7.4, 11, 22 kW."""
-    power = power_kw(current_a, phases)
-    return f"{number_format(round(power) if power >= 10 else round(power, 1), use_l10n=True)} kW"
+    """Write what a current on each phase makes at 230 V as the makers of stations do: 3.7, 7.4, 11, 22 kW."""
+    power_kw = VOLTAGE_V * current_a * phases / 1000
+    return f"{number_format(round(power_kw) if power_kw >= 10 else round(power_kw, 1), use_l10n=True)} kW"
 
 
 def whole_amperes(initial: Mapping[str, Any]) -> dict[str, int]:
@@ -101,6 +96,8 @@ class StationForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's is not
         for name in ("max_current_a", "min_current_a"):
             if name in self.fields:
                 self.fields[name].help_text = self._power_of(name)
+        if "circuit" in self.fields:
+            cast("forms.ModelChoiceField[Circuit]", self.fields["circuit"]).empty_label = "–"
         if "fail_safe_a" in self.fields and self.instance.pk:
             self.fields["fail_safe_a"].help_text = self._fail_safe_in_force()
 

@@ -21,8 +21,7 @@ from stations.errors import EditionFull
 from stations.models import Connector, Station, StationState, Transaction
 from stations.ordering import by_name
 from stations.reported_words import ago, in_amperes
-from stations.services import approve_stations
-from stations.setting_up import take_out_of_service
+from stations.setting_up import approve_stations, take_out_of_service
 
 FRESH = timedelta(minutes=1)
 CHIPS = {StationState.PENDING: "warning", StationState.CONFIGURED: "success", StationState.NOT_USABLE: "danger"}
@@ -66,7 +65,7 @@ def state_chip(station: Station) -> SafeString:
     shown = chip(StationState(station.state).label, CHIPS[StationState(station.state)])
     if station.state != StationState.NOT_USABLE:
         return shown
-    return format_html("{}<br><small>{}</small>", shown, why_not_usable())
+    return format_html("<span>{}<br><small>{}</small></span>", shown, why_not_usable())
 
 
 def connection_in_words(station: Station) -> str:

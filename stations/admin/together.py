@@ -91,7 +91,7 @@ class Together(ModelAdmin):  # type: ignore[misc]
 
     def _fields(self, request: HttpRequest) -> dict[str, forms.Field]:
         """Make the fields as they are on the page of one station."""
-        fields = {}
+        fields: dict[str, Any] = {}
         for name in SETTINGS:
             of_model: Any = Station._meta.get_field(name)
             look = {"widget": UnfoldAdminCheckboxSelectMultipleWidget} if name == "badges" else {}
@@ -101,6 +101,7 @@ class Together(ModelAdmin):  # type: ignore[misc]
             field.widget.attrs["aria-label"] = field.label
             field.required = field.required and name != "takes_all_badges"
             fields[name] = field
+        fields["circuit"].empty_label = "–"
         return fields
 
 

@@ -19,6 +19,7 @@ from django.utils import timezone  # noqa: E402
 from accounts.models import AccessSettings, Role, SignInTries, User  # noqa: E402
 from accounts.services import create_first_user  # noqa: E402
 from badges.models import Badge, BadgeSettings  # noqa: E402
+from energy.balancing import balance  # noqa: E402
 from energy.models import Allocation, Installation, Meter, Reading  # noqa: E402
 from stations.commanding import note_sent, settle_command  # noqa: E402
 from stations.models import Circuit, Command, CommandState, Connector, Station, StationState, Transaction  # noqa: E402
@@ -67,11 +68,7 @@ def seed() -> None:
     )
     Meter.objects.update_or_create(pk=1, defaults={"model": "eastron_sdm630", "url": "tcp://192.168.1.20:502"})
     BadgeSettings.objects.update_or_create(pk=1, defaults={"access_rule": "badge"})
-    AccessSettings.objects.update_or_create(pk=1, defaults={"setup_done_at": now})
-    for name, role in (("admin", Role.ADMINISTRATOR), ("marie", Role.STANDARD)):
-        user = User(username=name, role=role, is_staff=role != Role.STANDARD, is_superuser=role == Role.ADMINISTRATOR)
-        user.set_password(os.environ["GARAGE_PASSWORD"])
-        user.save()
+    add_users()
     for number, place in enumerate(PLACES, start=1):
         add_place(number, place, now)
     building = [24.0, 19.5, 22.0]
@@ -81,6 +78,15 @@ def seed() -> None:
         seen = [amps + bump for amps in building]
         wanted = [27.6, 13.8, 13.8] if second > -660 else [20.7, 6.9, 6.9]
         turn(now + timedelta(seconds=second), seen, [min(wanted[line], 50.4 - seen[line]) for line in range(3)])
+
+
+def add_users() -> None:
+    """Let an administrator and a user in; the first start is behind them."""
+    AccessSettings.objects.update_or_create(pk=1, defaults={"setup_done_at": timezone.now()})
+    for name, role in (("admin", Role.ADMINISTRATOR), ("marie", Role.STANDARD)):
+        user = User(username=name, role=role, is_staff=role != Role.STANDARD, is_superuser=role == Role.ADMINISTRATOR)
+        user.set_password(os.environ["GARAGE_PASSWORD"])
+        user.save()
 
 
 def add_place(number: int, place: tuple[Any, ...], now: datetime) -> None:
@@ -118,6 +124,14 @@ def obey(command: str, words: list[str]) -> None:
             seed()
         case "deliver":
             create_first_user()
+        case "seed-empty":  # a fixed current to share, and no station yet
+            Installation.objects.update_or_create(
+                pk=1, defaults={"mode": "static", "fuse_a": 63, "static_limit_a": 48, "measurement": "direct"}
+            )
+            add_users()
+            turn(timezone.now(), [0.0] * 3, [0.0] * 3)
+        case "balance":
+            balance()
         case "turn":
             building, charging = float(words[0]), float(words[1])
             turn(timezone.now(), [building, building - 4.5, building - 2.0], [charging] * 3)

@@ -5,7 +5,8 @@ import pytest
 from stations.errors import EditionFull
 from stations.models import Station
 from stations.ocpp16.normalise import Boot
-from stations.services import approve_stations, boot_station
+from stations.services import boot_station
+from stations.setting_up import approve_stations
 
 pytestmark = pytest.mark.django_db
 

@@ -9,6 +9,7 @@ from simulator.link import CallError
 from stations.models import Connector, Preconfiguration, Station
 from stations.ocpp16 import charge_point, consumer, sockets
 from stations.preconfiguration import capabilities_of, restore_preconfiguration
+from stations.setting_up import approve_stations
 from tests.stations.wire import Wire, in_database, until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("closed_connections")]
@@ -212,3 +213,19 @@ async def settled(wire):
     onboarding = [task for task in asyncio.all_tasks() if "onboard" in str(task.get_coro())]
     if onboarding:
         await asyncio.wait(onboarding, timeout=0.3)
+
+
+async def test_a_connected_station_is_set_up_when_it_is_taken_into_service(monkeypatch):
+    """A pending one is asked nothing; it need not connect again once it is taken."""
+    published = []
+    monkeypatch.setattr("stations.preconfiguration.publish", published.append)
+    async with Wire(sample_interval_s=60) as wire:
+        await in_database(lambda: Station.objects.update(state="pending"))
+        await wire.boot()
+        await settled(wire)
+        assert wire.asked("GetConfiguration") == []
+        await in_database(lambda: approve_stations(station_ids=[wire.station_id]))
+        for message in published:
+            sockets.deliver(message)
+        await until(has_tried(1))
+    assert wire.written() == [(INTERVAL, "10", "Accepted")]

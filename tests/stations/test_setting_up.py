@@ -67,3 +67,9 @@ def test_taking_out_of_service_gives_room_in_the_edition(settings):
     assert take_out_of_service(station_ids=chosen[:2]) == 2
     assert room_for_stations() == 2
     assert Station.objects.filter(state="not_usable").count() == 2
+
+
+def test_a_station_that_waits_is_refused_by_taking_it_out(stations):
+    assert take_out_of_service(station_ids=ids(stations[:1])) == 1
+    assert take_out_of_service(station_ids=ids(stations[:1])) == 0
+    assert Station.objects.get(identity="CP1").state == "not_usable"

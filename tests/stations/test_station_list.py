@@ -128,7 +128,9 @@ def test_several_are_configured_together_after_a_preview(admin):
     Station.objects.filter(pk=second.pk).update(max_current_a=16, takes_all_badges=False)
     second.badges.add(badge)
     address = together(admin, first, second)
-    assert "2 stations: Place 1, Place 2" in shown(admin, address)
+    page = shown(admin, address)
+    assert "2 stations: Place 1, Place 2" in page
+    assert "Select value" not in page  # the admin's own words are English alone
     entered = {
         "set_max_current_a": "on",
         "max_current_a": "16",

@@ -43,7 +43,7 @@ def page(admin, shown):
 def test_the_form_that_works_and_the_abilities_are_shown(admin):
     shown = page(admin, station(ladders={"live": PROVEN}))
     assert "TxProfile, A, Relative, stackLevel 0" in shown
-    assert "limits in A" in shown
+    assert "Limits in A" in shown
     assert "L2L3L1" in shown
     assert "Not tried yet." in shown
 
@@ -111,7 +111,7 @@ def test_the_list_of_badges_is_shown_with_what_it_lacks(admin):
 def test_a_refused_list_and_a_silent_station_are_shown(admin):
     shown = page(admin, with_list(error="Full: Failed", unanswered=3))
     assert "Not known yet." in shown
-    assert "Full: Failed; it does not answer" in shown
+    assert "Full: Failed<br>it does not answer" in shown
 
 
 def test_a_list_under_way_is_not_up_to_date(admin):
