@@ -187,7 +187,7 @@ def search_on(*, run: int) -> bool:
     while search.done < len(steps):
         _take(steps[search.done], search)
         search.done += 1
-        if time.monotonic() > until:
+        if time.monotonic() >= until:
             break
     is_over = search.done >= len(steps)
     return (

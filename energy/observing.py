@@ -122,17 +122,26 @@ def usable_limit(installation: Installation) -> tuple[float, float, float]:
 
 
 def default_fail_safe_a(installation: Installation, stations: int) -> float:
-    """Return the fail-safe current of a station that has none of its own: an equal share, 0 where that is below 6 A.
-
-    A share of what charging may have at most: the derated fuse, or the static current.
-    """
+    """Return the fail-safe current of a station that has none of its own: an equal share, 0 where that is below 6 A."""
     if installation.fail_safe_a is not None:
         return installation.fail_safe_a
-    most = usable_limit(installation)[0]
-    if installation.mode == Mode.STATIC:
-        most = min(most, installation.static_limit_a or 0.0)
-    share = math.floor(most / max(1, stations) * 10) / 10
+    share = math.floor(most_for_charging_a(installation) / max(1, stations) * 10) / 10
     return share if share >= 6 else 0.0
+
+
+def most_for_charging_a(installation: Installation) -> float:
+    """Return what charging may have at most per line, A: the derated fuse, or the static current."""
+    most = usable_limit(installation)[0]
+    return min(most, installation.static_limit_a or 0.0) if installation.mode == Mode.STATIC else most
+
+
+def fail_safe_lines(installation: Installation) -> tuple[float, float, float]:
+    """Return what all stations together may draw on each line at their fail-safe currents, A."""
+    lines = [0.0, 0.0, 0.0]
+    for connector in observe(installation, now=0.0, grid=None, grid_at=0.0)[0].connectors:
+        for line in connector.wiring:
+            lines[line] += connector.fail_safe
+    return (lines[0], lines[1], lines[2])
 
 
 def fail_safe_a(station: Station, default: float, connectors: int) -> float:

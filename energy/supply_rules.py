@@ -4,6 +4,7 @@ import re
 import zoneinfo
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 from stations.models import MINIMUM_A
@@ -37,6 +38,12 @@ SETTINGS_OF: Mapping[Breach, tuple[str, ...]] = {
 }
 
 
+@cache
+def time_zones() -> tuple[str, ...]:
+    """List the names a time zone may have; looking them up reads hundreds of files."""
+    return tuple(sorted(zoneinfo.available_timezones()))
+
+
 def breaches(settings: Mapping[str, Any]) -> list[Breach]:
     """List the rules that settings break, by the names of the installation's fields; currents are A, None where empty.
 
@@ -46,7 +53,7 @@ def breaches(settings: Mapping[str, Any]) -> list[Breach]:
     is_direct = settings["measurement"] == "direct"
     broken = {
         Breach.COUNTRY: not re.fullmatch(r"[A-Z]{2}", settings["country"]),
-        Breach.TIME_ZONE: settings["time_zone"] not in zoneinfo.available_timezones(),
+        Breach.TIME_ZONE: settings["time_zone"] not in time_zones(),
         Breach.DIRECT_FUSE: is_direct and fuse_a is not None and fuse_a > DIRECT_MAXIMUM_A,
         Breach.CT_PRIMARY_MISSING: not is_direct and settings["ct_ratio_a"] is None,
         Breach.STATIC_MISSING: settings["mode"] == "static" and static_a is None,

@@ -1,7 +1,6 @@
 """The form of the general settings: the installation and its meter, with what is said about each field."""
 
 import textwrap
-import zoneinfo
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -117,7 +116,6 @@ class GeneralForm(forms.ModelForm):  # type: ignore[type-arg]
         max_length=200,
         required=False,
         widget=text_input(),
-        help_text=_("Write it like %(examples)s.") % {"examples": EXAMPLES},
     )
     meter_unit = forms.IntegerField(
         label=_("Unit"),
@@ -184,6 +182,7 @@ class GeneralForm(forms.ModelForm):  # type: ignore[type-arg]
             meter_unit=self.meter.unit,
             meter_registers=self.meter.manual_map,
         )
+        self.fields["meter_url"].help_text = gettext("Write it like %(examples)s.") % {"examples": EXAMPLES}
         for name in DECIMALS:
             value = self.initial.get(name)
             if isinstance(value, float) and value.is_integer():
@@ -204,7 +203,7 @@ class GeneralForm(forms.ModelForm):  # type: ignore[type-arg]
         self.meter.model = cleaned.get("meter_model", "")
         self.meter.url = cleaned.get("meter_url", "")
         self.meter.unit = cleaned.get("meter_unit", 1)
-        self.meter.manual_map = cleaned.get("meter_registers")
+        self.meter.manual_map = cleaned.get("meter_registers") if self.meter.model == MANUAL else None
         if not self.meter.model:
             return cleaned
         try:
@@ -253,8 +252,3 @@ class GeneralForm(forms.ModelForm):  # type: ignore[type-arg]
     def faults(self) -> list[Row]:
         """List the fields with errors."""
         return [row for _key, _title, rows in self.sections for row in rows if row.field.errors]
-
-    @property
-    def time_zones(self) -> list[str]:
-        """List the names that a time zone may have."""
-        return sorted(zoneinfo.available_timezones())

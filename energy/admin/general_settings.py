@@ -18,7 +18,8 @@ from energy.meter_search import is_stalled, own_network, serial_ports, start_sea
 from energy.meters.decode import load_maps
 from energy.meters.modbus import is_same_line
 from energy.models import Installation, Meter, MeterSearch, SearchState
-from energy.observing import default_fail_safe_a
+from energy.observing import default_fail_safe_a, fail_safe_lines, most_for_charging_a
+from energy.supply_rules import time_zones
 from energy.trial_reading import read_as_entered, reading_of_loop
 from stations.models import Station, StationState
 
@@ -81,7 +82,10 @@ class InstallationAdmin(SingletonModelAdmin, ModelAdmin):  # type: ignore[misc]
             "stations": stations,
             "share_a": default_fail_safe_a(saved, stations),
             "derated_a": saved.derated_a,
+            "most_a": most_for_charging_a(saved),
+            "fail_safe_line_a": max(fail_safe_lines(Installation.get_solo())),
             "meters": meters_known(),
+            "time_zones": time_zones(),
             "own_network": own_network(),
             "ports": [(port, _is_in_use(port)) for port in serial_ports()],
             **_line_context(),

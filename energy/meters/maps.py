@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping
@@ -106,6 +107,8 @@ def manual_map(spec: Mapping[str, Any]) -> MeterMap:
     """
     if not isinstance(spec, Mapping):
         _fail("map", "keys with values", spec)
+    if "\\u0000" in json.dumps(spec, default=str):
+        _fail("map", "texts without the NUL character, which PostgreSQL refuses", "one with it")
     return _build("manual", _resolved(spec, _file()[0]), "")
 
 

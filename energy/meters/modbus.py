@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlsplit
@@ -70,6 +71,8 @@ def parse_url(url: str) -> TcpEndpoint | SerialEndpoint:
     if parts.scheme in ("tcp", "rtutcp"):
         if not parts.hostname:
             raise _bad_url(url, "the host is missing")
+        if not _is_host(parts.hostname):
+            raise _bad_url(url, f"{parts.hostname!r} is no name or address of a host")
         if parts.path.strip("/") or parts.query:
             raise _bad_url(url, "expected nothing after host and port")
         if parts.scheme == "rtutcp" and port is None:
@@ -80,6 +83,15 @@ def parse_url(url: str) -> TcpEndpoint | SerialEndpoint:
             raise _bad_url(url, "expected a device after three slashes")
         return _serial_endpoint(url, parts.path, parts.query)
     raise _bad_url(url, f"expected it to begin with tcp, rtutcp or serial, not {parts.scheme or 'nothing'}")
+
+
+def _is_host(name: str) -> bool:
+    """Say whether a name can be looked up at all: Python raises no OSError for one that cannot."""
+    try:
+        name.encode("idna")
+    except UnicodeError:
+        return False
+    return re.fullmatch(r"[\w.:%-]+", name) is not None
 
 
 def is_same_line(url: str, other: str) -> bool:

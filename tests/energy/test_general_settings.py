@@ -9,6 +9,8 @@ from accounts.models import User
 from energy import meter_search
 from energy.meters.decode import load_maps
 from energy.models import Installation, Meter, MeterSearch, Reading, SearchState
+from llm_site.site_file.apply import apply_site
+from llm_site.site_file.dump import dump_site
 from stations.models import Connector, Station, StationState
 from stations.signals import decide_again
 from tests.energy.meters.device import Server, encode, running_loop
@@ -141,6 +143,29 @@ def test_numbers_are_written_as_the_language_does(administrator, language, enter
     assert f'value="{comma}"' in administrator.get(PAGE, headers=headers).content.decode()
 
 
+def test_a_register_map_is_kept_for_a_manual_meter_alone(administrator):
+    administrator.post(PAGE, {**DELIVERED, **METER, "meter_registers": '{"fc": 4}'})
+    assert Meter.get_solo().manual_map is None
+
+
+def test_a_register_map_with_a_nul_character_is_refused(administrator):
+    registers = '{"fc": 4, "notes": "\\u0000", "phases": 1, "registers": {"i1": {"addr": 6, "type": "float32"}}}'
+    entered = {**DELIVERED, **METER, "meter_model": "manual", "meter_registers": registers}
+    assert "This meter cannot be used: " in plain(administrator.post(PAGE, entered))
+    assert Meter.get_solo().model == ""
+
+
+def test_what_was_saved_is_what_a_site_file_says(administrator):
+    administrator.post(PAGE, {**DELIVERED, **METER, "measurement": "ct_1a", "ct_ratio_a": "250", "fuse_a": "250"})
+    assert apply_site(dump_site()).lines() == ["nothing changed"]
+
+
+def test_the_page_speaks_the_browsers_language(administrator):
+    page = plain(administrator.get(PAGE, headers={"accept-language": "fr"}))
+    assert "Écrivez-la comme tcp://192.168.1.20:502" in page
+    assert "Paramètres généraux" in page
+
+
 def test_small_letters_make_a_country_too(administrator):
     administrator.post(PAGE, {**DELIVERED, "country": "de"})
     assert Installation.get_solo().country == "DE"
@@ -184,6 +209,17 @@ def test_the_page_says_what_an_empty_fail_safe_current_means(administrator):
     assert "Left empty it is 12.6 A, an equal share of 4 stations." in plain(administrator.get(PAGE))
     Installation.objects.update(fuse_a=25)
     assert "Left empty it is 0 A" in plain(administrator.get(PAGE))
+
+
+def test_fail_safe_currents_that_add_up_to_more_than_charging_may_have_are_warned_of(administrator):
+    Installation.objects.update_or_create(pk=1, defaults={"fuse_a": 25, "fail_safe_a": 8})
+    for number, rotation in enumerate(("L1L2L3", "L1", "L2")):
+        station = Station.objects.create(identity=f"CP{number}", state=StationState.CONFIGURED, phase_rotation=rotation)
+        Connector.objects.create(station=station, number=1)
+    assert "the fuse may blow" not in plain(administrator.get(PAGE))
+    Station.objects.filter(phase_rotation="L2").update(phase_rotation="L1")
+    assert "up to 24.0 A on a line" in plain(administrator.get(PAGE))
+    assert "more than the 20.0 A that charging may ever have" in plain(administrator.get(PAGE))
 
 
 def test_every_meter_is_offered_and_described(administrator):

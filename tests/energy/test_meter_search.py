@@ -17,7 +17,6 @@ from energy.meter_search import (
     begin_search,
     hosts_of,
     is_stalled,
-    look,
     plan_search,
     search_on,
     start_search,
@@ -107,14 +106,16 @@ def test_the_line_of_the_meter_in_use_is_left_alone(serve):
     assert (done.found, done.left_out) == ([], [{"where": server.url, "is_in_use": True}])
 
 
-def test_a_meter_on_a_serial_line_is_found_with_its_settings():
+def test_a_meter_on_a_serial_line_is_found_with_its_settings(monkeypatch):
+    monkeypatch.setattr(meter_search, "SLICE_S", 0.0)  # one step at a time
     words = {(3, 0x1000 + at): 0 for at in range(0x100)} | {(3, 0xFC03): 0}
     for addr, text in ((0x1000, b"Hager "), (0x1010, b"ECR380D ")):
         words |= {(3, addr + at): int.from_bytes(text[2 * at : 2 * at + 2], "big") for at in range(len(text) // 2)}
     with closing(SerialMeter(1, words)) as meter:
-        [found] = look(plan_search([], [meter.path])[0])
-    assert found["url"] == f"serial://{meter.path}?baud=9600&parity=N&stop=1"
-    assert (found["unit"], found["model"], found["label"]) == (1, "hager_ecr380d", "ECR380D")
+        assert search_on(run=begin_search(hosts="", ports=[meter.path]))
+    url = f"serial://{meter.path}?baud=9600&parity=N&stop=1"
+    found = MeterSearch.get_solo().found
+    assert found == [{"url": url, "unit": 1, "model": "hager_ecr380d", "label": "ECR380D"}]
 
 
 def test_a_serial_line_that_cannot_be_opened_is_said_once_and_left(tmp_path):
@@ -212,9 +213,11 @@ def test_another_speed_is_not_tried_on_a_line_where_a_meter_was_found(monkeypatc
     monkeypatch.setattr(meter_search, "SLICE_S", 0.0)  # one step at a time
     with closing(SerialMeter(1, {(3, 0x1010 + at): 0 for at in range(16)})) as meter:
         run = begin_search(hosts="", ports=[meter.path])
-        url = plan_search([], [meter.path])[1].url
+        url = plan_search([], [meter.path])[3].url
+        assert url.endswith("?baud=19200&parity=N&stop=1")
         MeterSearch.objects.update(found=[{"url": url, "unit": 9, "model": "cg_em340", "label": "EM340"}])
-        search_on(run=run)
+        for _ in range(3):
+            search_on(run=run)
         assert meter.requests == []
         meter.silent = True
         search_on(run=run)

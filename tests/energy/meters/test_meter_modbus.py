@@ -269,6 +269,7 @@ def test_a_meter_that_cannot_protect_a_fuse_is_not_opened():
     [
         ("tcp://10.0.0.5", TcpEndpoint("10.0.0.5", None, False)),
         ("tcp://meter.lan:5020", TcpEndpoint("meter.lan", 5020, False)),
+        ("tcp://zähler_1.lan", TcpEndpoint("zähler_1.lan", None, False)),
         ("tcp://[fe80::1]:502/", TcpEndpoint("fe80::1", 502, False)),
         ("rtutcp://10.0.0.6:4001", TcpEndpoint("10.0.0.6", 4001, True)),
         ("serial:///dev/ttyUSB0", SerialEndpoint("/dev/ttyUSB0", None, None, None)),
@@ -286,6 +287,10 @@ def test_an_address_is_read(url, endpoint):
         ("10.0.0.5", "begin with tcp"),
         ("http://10.0.0.5", "not http"),
         ("tcp://", "host is missing"),
+        ("tcp://meter..lan", "no name or address"),
+        (f"tcp://{'a' * 64}.lan", "no name or address"),
+        ("tcp://meter\0.lan", "no name or address"),
+        ("rtutcp://my meter:4001", "no name or address"),
         ("tcp://10.0.0.5:99999", "range 0-65535"),
         ("tcp://10.0.0.5/meter", "nothing after host and port"),
         ("tcp://10.0.0.5?unit=1", "nothing after host and port"),
