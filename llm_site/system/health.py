@@ -69,7 +69,7 @@ def check_health() -> list[Part]:
     except (DatabaseError, OSError) as error:
         text = _("cannot be reached: %(error)s") % {"error": error}
         advice = _(
-            "No limit is decided and nothing is kept; stations fall back to their fail-safe current. Look at it."
+            "No limit is decided and nothing is kept; stations fall back to their fail-safe current. Look at its log."
         )
         found.append(Part("database", _("Database"), Level.DOWN, text, advice))
         looks = [_broker, _programs, _disk, _clock]
@@ -99,9 +99,7 @@ def _database() -> Iterator[Part]:
             is_read_only, name = not os.access(file, os.W_OK), "SQLite"
     text = f"{name}, {filesizeformat(size)}"
     if is_read_only:
-        advice = _(
-            "It can only be read: no limit is decided and nothing is kept. Give the load manager its rights back."
-        )
+        advice = _("It can only be read: nothing is decided or kept. Let the load manager write to it again.")
         yield Part("database", title, Level.DOWN, text, advice)
     else:
         yield Part("database", title, Level.OK, text)
@@ -130,7 +128,7 @@ def _loop() -> Iterator[Part]:
     if age_s > Installation.get_solo().times.beat_s + LOOP_LATE_S:
         yield Part("loop", title, Level.DOWN, _("has not run since %(time)s") % {"time": _moment(newest)}, advice)
     else:
-        yield Part("loop", title, Level.OK, _last(age_s))
+        yield Part("loop", title, Level.OK, _("last turn %(seconds)d s ago") % {"seconds": max(0, round(age_s))})
 
 
 def _meter() -> Iterator[Part]:
@@ -154,7 +152,8 @@ def _meter() -> Iterator[Part]:
     elif newest is None:
         yield Part("meter", title, Level.DEGRADED, _("has not been read yet"))
     else:
-        yield Part("meter", title, Level.OK, _last((timezone.now() - newest).total_seconds()))
+        age_s = max(0.0, (timezone.now() - newest).total_seconds())
+        yield Part("meter", title, Level.OK, _("last reading %(seconds)d s ago") % {"seconds": round(age_s)})
 
 
 def _workers() -> Iterator[Part]:
@@ -182,7 +181,7 @@ def _worker(title: str, pulse: Pulse) -> Part:
         since = _moment(datetime.fromtimestamp(pulse.at, timezone.get_current_timezone()))
         advice = _("Backups, badge lists of stations and upkeep wait. Look at the log of the worker.")
         return Part("worker", title, Level.DOWN, _("has taken no task since %(time)s") % {"time": since}, advice)
-    return Part("worker", title, Level.OK, _last(age_s))
+    return Part("worker", title, Level.OK, _("last task %(seconds)d s ago") % {"seconds": max(0, round(age_s))})
 
 
 def _programs() -> Iterator[Part]:
@@ -228,10 +227,6 @@ def _clock() -> Iterator[Part]:
     words = {False: _("not synchronised (%(source)s)"), None: _("whether it is synchronised is not known (%(source)s)")}
     advice = _("Records and expiry dates follow this clock. Set up a time server on the machine.")
     yield Part("clock", title, Level.DEGRADED, words[clock.is_synchronised] % {"source": source}, advice)
-
-
-def _last(age_s: float) -> str:
-    return _("%(seconds)d s ago") % {"seconds": max(0, round(age_s))}
 
 
 def _moment(at: datetime) -> str:

@@ -70,17 +70,21 @@ def last_job() -> Job | None:
 
 
 def announce_job(kind: str, file: str) -> None:
-    """Show a job before the process that does it has begun. Raises BackupRefused while another runs."""
+    """Show a job before it has begun, once or again. Raises BackupRefused while another runs."""
     last = last_job()
-    if last is not None and last.is_running:
+    is_this = last is not None and (last.kind, last.file, last.total) == (kind, file, 0)
+    if last is not None and last.is_running and not is_this:
         raise BackupRefused(_("Another backup or restore is under way: wait for its end, or stop it."))
     _stop_file().unlink(missing_ok=True)
     _save(Job(kind, file))
 
 
 def stop_job() -> None:
-    """Ask the job that runs to stop; what it has done so far is undone."""
+    """Ask the job that runs to stop, which undoes what it has done so far; one that has not begun is stopped now."""
     _stop_file().touch()
+    job = last_job()
+    if job is not None and job.state == RUNNING and not job.total:
+        _save(replace(job, state=STOPPED))
 
 
 @contextmanager

@@ -48,7 +48,9 @@ def name_url() -> str:
 
 def ocpp_addresses() -> list[str]:
     """List what can be entered in a station, without its identity: the name first, then each address."""
-    hosts = [f"{host_name()}.local", *(f"[{known.ip}]" if known.is_ipv6 else known.ip for known in addresses())]
+    hosts = [f"[{known.ip}]" if known.is_ipv6 else known.ip for known in addresses()]
+    if settings.MDNS:
+        hosts.insert(0, f"{host_name()}.local")
     found = [f"ws://{host}:{settings.PORT}/ocpp/" for host in hosts]
     if settings.TLS_CERT:
         found += [f"wss://{host}:{settings.TLS_PORT}/ocpp/" for host in hosts]

@@ -14,6 +14,7 @@ from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -38,11 +39,11 @@ from stations.models import Transaction
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
 COUNTED = (
-    ("stations.station", "Charging stations"),
-    ("stations.transaction", "Transactions"),
-    ("badges.badge", "Badges"),
-    ("accounts.user", "Users"),
-    ("energy.reading", "Readings"),
+    ("stations.station", gettext_lazy("Charging stations")),
+    ("stations.transaction", gettext_lazy("Transactions")),
+    ("badges.badge", gettext_lazy("Badges")),
+    ("accounts.user", gettext_lazy("Users")),
+    ("energy.reading", gettext_lazy("Readings")),
 )
 
 
@@ -169,7 +170,7 @@ def restore(request: HttpRequest, name: str) -> HttpResponse:
     context = {
         "name": name,
         "manifest": manifest,
-        "counts": [(_(title), manifest.count(model)) for model, title in COUNTED],
+        "counts": [(title, manifest.count(model)) for model, title in COUNTED],
         "form": form,
         "charging": Transaction.objects.filter(stopped_at=None).count(),
         "can_restore": can_restore(),

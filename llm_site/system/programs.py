@@ -7,8 +7,11 @@ when the process that held the other end was killed.
 import subprocess
 import sys
 import xmlrpc.client
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from supervisor.xmlrpc import SupervisorTransport
 
@@ -30,6 +33,11 @@ class Program:
         return self.state == "RUNNING"
 
     @property
+    def is_up(self) -> bool:
+        """Say whether it works, or supervisor tries to have it work."""
+        return self.state in ("RUNNING", "STARTING", "BACKOFF")
+
+    @property
     def is_wanted(self) -> bool:
         """Say whether it was ever started: the demo's garage is not, outside the demo."""
         return self.state != "STOPPED" or self.since > 0
@@ -40,46 +48,42 @@ def programs(socket: Path) -> list[Program]:
     if not socket.exists():
         return []
     try:
-        found = _supervisor(socket).getAllProcessInfo()
+        found = _ask(socket, "getAllProcessInfo")
     except (OSError, xmlrpc.client.Error):
         return []
-    assert isinstance(found, list)
     return [Program(entry["name"], entry["statename"], entry["start"]) for entry in found]
 
 
-def stop_for_restore(socket: Path) -> bool:
-    """Stop what works with the database; it is started again when this process ends. False: no supervisor runs."""
-    running = [program.name for program in programs(socket) if program.is_running]
-    if not running:
-        return False
-    subprocess.Popen(
-        [sys.executable, "-m", "llm_site.system.programs", str(socket)],
+@contextmanager
+def stopped_for_restore(socket: Path) -> Iterator[bool]:
+    """Stop what works with the database, and start it again however this process ends. False: no supervisor runs."""
+    names = [program.name for program in programs(socket) if program.name in STOPPED_FOR_RESTORE and program.is_up]
+    if not names:
+        yield False
+        return
+    with subprocess.Popen(
+        [sys.executable, "-m", "llm_site.system.programs", str(socket), *names],
         cwd=ROOT,
-        stdin=subprocess.PIPE,
+        stdin=subprocess.PIPE,  # its end tells that this process has ended
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
-    )
-    for name in STOPPED_FOR_RESTORE:
-        if name in running:
-            _supervisor(socket).stopProcess(name)
-    return True
+    ):
+        for name in names:
+            _ask(socket, "stopProcess", name)
+        yield True
 
 
-def _start_again(socket: Path) -> None:
-    for program in programs(socket):
-        if program.name in STOPPED_FOR_RESTORE and program.is_wanted and not program.is_running:
-            _supervisor(socket).startProcess(program.name, False)
-
-
-def _supervisor(socket: Path) -> xmlrpc.client._Method:
-    proxy = xmlrpc.client.ServerProxy("http://127.0.0.1", transport=SupervisorTransport(None, None, f"unix://{socket}"))
-    found = proxy.supervisor
-    assert isinstance(found, xmlrpc.client._Method)
-    return found
+def _ask(socket: Path, method: str, *arguments: object) -> Any:
+    """Call a method of supervisor's own interface. Raises OSError or xmlrpc.client.Error."""
+    transport = SupervisorTransport(None, None, f"unix://{socket}")
+    with xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport) as supervisor:
+        return getattr(supervisor.supervisor, method)(*arguments)
 
 
 if __name__ == "__main__":
     sys.stdin.read()
     subprocess.run([sys.executable, "manage.py", "restore", "--finish"], cwd=ROOT, check=False)
-    _start_again(Path(sys.argv[1]))
+    for stopped in sys.argv[2:]:
+        with suppress(xmlrpc.client.Fault):  # it runs already
+            _ask(Path(sys.argv[1]), "startProcess", stopped, False)

@@ -42,7 +42,8 @@ class Product:
     def __init__(self, folder: str, **variables: str) -> None:
         self.folder, self.port = Path(folder), free_port()
         clean = {name: value for name, value in os.environ.items() if not name.startswith("LLM_")}
-        self.environment = {**clean, "LLM_DATA_DIR": str(folder), "LLM_PORT": str(self.port), **variables}
+        own = {"LLM_DATA_DIR": str(folder), "LLM_PORT": str(self.port), "LLM_MDNS": "off"}
+        self.environment = {**clean, **own, **variables}
         self.process: subprocess.Popen[bytes]
 
     @property

@@ -9,8 +9,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from llm_site.system.archive import Backup, BackupRefused
-from llm_site.system.job import RESTORE, JobStopped, running
-from llm_site.system.programs import stop_for_restore
+from llm_site.system.job import RESTORE, JobStopped, announce_job, running
+from llm_site.system.programs import stopped_for_restore
 from llm_site.system.restore import check, finish_restore, restore
 
 
@@ -35,14 +35,15 @@ class Command(BaseCommand):
         path = Path(options["file"])
         passphrase = getpass.getpass("Passphrase: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
         try:
+            announce_job(RESTORE, path.name)
             with running(RESTORE, path.name) as report, Backup(path) as backup:
                 secrets = check(backup, passphrase)
-                was_running = stop_for_restore(settings.DATA_DIR / "supervisor.sock")
-                restore(backup, secrets=secrets, report=report)
+                with stopped_for_restore(settings.DATA_DIR / "supervisor.sock") as are_started_again:
+                    restore(backup, secrets=secrets, report=report)
         except BackupRefused as error:
             raise CommandError(f"nothing was changed: {error}") from None
         except JobStopped:
             raise CommandError("it was stopped; nothing was changed") from None
         self.stdout.write(f"{path}: restored, {backup.manifest.rows} rows")
-        if not was_running:
+        if not are_started_again:
             self.stdout.write("Start every process of the load manager anew: each still holds the key of before.")
