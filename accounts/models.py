@@ -1,9 +1,11 @@
 """Who may enter."""
 
 import hmac
+from typing import Any, ClassVar
 
+from auditlog.models import LogEntry
 from django.conf import settings
-from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import AbstractUser, UserManager
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -19,6 +21,16 @@ class Role(models.TextChoices):
     ADMINISTRATOR = "administrator", _("Administrator")
 
 
+class Users(UserManager["User"]):
+    """The users, with Django's own way to make an administrator (`manage.py createsuperuser`)."""
+
+    def create_superuser(
+        self, username: str, email: str | None = None, password: str | None = None, **values: Any
+    ) -> "User":
+        """Make an administrator."""
+        return super().create_superuser(username, email, password, **{**values, "role": Role.ADMINISTRATOR})
+
+
 class User(AbstractUser):
     """A person who signs in; the role says what they may do."""
 
@@ -26,6 +38,8 @@ class User(AbstractUser):
     language = models.CharField(_("language"), max_length=2, choices=settings.LANGUAGES, blank=True)
     must_change_password = models.BooleanField(_("must change the password at the next sign-in"), default=False)
     api_token_hash = models.CharField(max_length=64, null=True, blank=True, unique=True, editable=False)
+
+    objects: ClassVar[Users] = Users()
 
     class Meta(AbstractUser.Meta):
         constraints = [
@@ -97,3 +111,12 @@ class Authenticator(TOTPDevice):  # type: ignore[misc]  # django-otp has no type
     def bin_key(self) -> bytes:
         """Derive the key that is shared with the app from the kept one and the secret key of this installation."""
         return hmac.digest(b"totp:" + settings.SECRET_KEY.encode(), super().bin_key, "sha1")
+
+
+class Change(LogEntry):  # type: ignore[misc]
+    """An entry of the audit trail (`accounts.audit`): who changed what, when, from what to what."""
+
+    class Meta:
+        proxy = True
+        verbose_name = _("change")
+        verbose_name_plural = _("changes")

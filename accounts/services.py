@@ -5,6 +5,7 @@ import secrets
 from django.contrib.auth.password_validation import validate_password
 from django.db import transaction
 
+from accounts import audit
 from accounts.models import Role, User
 from accounts.secrets import keyed_hash
 
@@ -63,9 +64,14 @@ def renew_token(*, username: str) -> str:
     Raises User.DoesNotExist.
     """
     token = secrets.token_urlsafe(TOKEN_BYTES)
-    if not User.objects.filter(username=username).update(api_token_hash=keyed_hash(token)):
+    if not audit.update_recorded(User.objects.filter(username=username), api_token_hash=keyed_hash(token)):
         raise User.DoesNotExist(f"there is no user {username!r}")
     return token
+
+
+def end_token(*, user: User) -> None:
+    """Take a user's token for the REST API away: programs that use it are let in no longer."""
+    audit.update_recorded(User.objects.filter(pk=user.pk), api_token_hash=None)
 
 
 def create_first_user() -> None:

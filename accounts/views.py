@@ -25,7 +25,7 @@ SECOND_STEP_WITHIN_S = 600
 
 def enter(request: HttpRequest, user: User, target: str) -> HttpResponse:
     """Sign a user in and go on to where they were going."""
-    login(request, user, "django.contrib.auth.backends.ModelBackend")
+    login(request, user)
     return redirect(target)
 
 

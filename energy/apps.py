@@ -20,10 +20,30 @@ class EnergyConfig(AppConfig):
     verbose_name = gettext_lazy("Installation and meter")
 
     def ready(self) -> None:
-        """Listen to the stations."""
+        """Listen to the stations, and keep every change of the installation and its meter."""
+        from accounts import audit
+        from energy.models import Installation, Meter
         from stations.signals import decide_again
 
         decide_again.connect(ask_for_decision, dispatch_uid="energy.ask_for_decision")
+        audit.track(
+            Installation,
+            fields=[
+                "name",
+                "country",
+                "time_zone",
+                "mode",
+                "phases",
+                "fuse_a",
+                "derating_percent",
+                "static_limit_a",
+                "fail_safe_a",
+                "measurement",
+                "ct_ratio_a",
+                "timing",
+            ],
+        )
+        audit.track(Meter, fields=["model", "url", "unit", "manual_map"])
 
 
 def ask_for_decision(**_signal: Any) -> None:

@@ -67,6 +67,7 @@ INSTALLED_APPS = [
     "ninja",
     "django_otp.plugins.otp_totp",
     "django_otp.plugins.otp_static",
+    "auditlog",
     "accounts",
     "badges",
     "stations",
@@ -87,6 +88,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "accounts.language.language_of_user",
+    "accounts.origin.note_request",
     "accounts.middleware.password_change_first",
     "llm_site.first_start.middleware.lead_through_first_start",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -142,6 +144,15 @@ CHANNEL_LAYERS = {
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
 
 AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["accounts.permissions.RoleBackend"]
+# Administrators may everything; who is not named here sees the dashboard. Advanced users manage Standard users only.
+ROLE_PERMISSIONS = {
+    "advanced": [
+        *(f"badges.{verb}_badge" for verb in ("view", "add", "change", "delete")),
+        "badges.view_badgesettings",
+        *(f"accounts.{verb}_user" for verb in ("view", "add", "change", "delete")),
+    ],
+}
 AUTH_PASSWORD_VALIDATORS = [{"NAME": "accounts.passwords.FiveRules"}]
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "overview"
@@ -153,6 +164,9 @@ SESSION_COOKIE_SAMESITE = "Lax"
 # One lock-out counts all tries (accounts/tries.py); a code is good for its 30 s and those before and after.
 OTP_TOTP_THROTTLE_FACTOR = OTP_STATIC_THROTTLE_FACTOR = 0
 OTP_TOTP_SYNC = False
+
+AUDITLOG_STORE_JSON_CHANGES = True
+AUDITLOG_USE_FK_STRING_REPRESENTATION = True  # a circuit's name says more than its number, above all once it is gone
 
 NINJA_PAGINATION_CLASS = "llm_site.pages.Pages"
 

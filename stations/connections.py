@@ -6,6 +6,7 @@ from functools import partial
 from django.db import transaction
 from django.utils import timezone
 
+from accounts import audit
 from stations.errors import StationRefused
 from stations.models import Certificate, CertificateState, Station
 from stations.ocpp16.handshake import Offer
@@ -50,7 +51,7 @@ def withdraw_certificates(*, certificate_ids: list[int]) -> int:
     """Let certificates count no longer, and close the connections they opened; returns how many counted."""
     counting = Certificate.objects.filter(pk__in=certificate_ids).exclude(state=CertificateState.WITHDRAWN)
     station_ids = list(counting.values_list("station_id", flat=True))
-    withdrawn = counting.update(state=CertificateState.WITHDRAWN)
+    withdrawn = audit.update_recorded(counting, state=CertificateState.WITHDRAWN.value)
     check_connections(station_ids=station_ids)
     return withdrawn
 

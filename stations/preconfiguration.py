@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
+from accounts import audit
 from stations.fail_safe import catch_up_on_test
 from stations.models import Connector, ConnectorStatus, Preconfiguration, Station, StationState
 from stations.ocpp16.configuration import WRITTEN, Capabilities, Change, Reported, Tried, capabilities
@@ -107,6 +109,8 @@ def keep_tried(*, station_id: int, change: Change, outcome: str = "") -> list[Tr
 def restore_preconfiguration(*, station_ids: list[int]) -> None:
     """Forget what stations can and what was tried on them, and begin anew with those that are connected."""
     Preconfiguration.objects.filter(station_id__in=station_ids).delete()
+    for station in Station.objects.filter(pk__in=station_ids):
+        audit.record(station, {}, note=gettext_noop("Its pre-configuration begins anew."))
     onboard_now(station_ids=station_ids)
 
 

@@ -16,6 +16,7 @@ from django.db.models import Count
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from accounts import audit
 from accounts.secrets import keyed_hash, matches
 from stations.certificates import flaw_of_certificate
 from stations.errors import CommandUnfit, StationRefused
@@ -144,7 +145,7 @@ def make_password(*, station_id: int) -> str:
     if flaw and (station.socket_id or _is_being_told(station)):
         raise CommandUnfit(flaw)
     key = new_key()
-    Station.objects.filter(pk=station_id).update(next_password_hash=keyed_hash(key))
+    audit.update_recorded(Station.objects.filter(pk=station_id), next_password_hash=keyed_hash(key))
     return key
 
 

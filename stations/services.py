@@ -6,6 +6,7 @@ from django.db.models import F, OuterRef, Subquery, Value
 from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
+from accounts import audit
 from badges.authorisation import access_rule, decide, find_badge
 from badges.models import Badge
 from stations.editions import room_for_stations
@@ -42,13 +43,21 @@ def admit_station(*, identity: str, offer: Offer, socket_id: str) -> Station:
     Raises StationRefused with the HTTP status of the handshake.
     """
     station = find_station(identity) or _take_in(identity)
+    profile = station.security_profile
     secured = hold_to_profile(station, offer)
     now = timezone.now()
     station.socket_id, station.connected_at, station.last_seen_at = socket_id, now, now
     station.ip_address = offer.ip_address or station.ip_address
-    station.save(update_fields=["socket_id", "connected_at", "last_seen_at", "ip_address", *secured])
+    _write(station, "socket_id", "connected_at", "last_seen_at", "ip_address", *secured)
+    if station.security_profile != profile:
+        audit.record(station, {"security_profile": (profile, station.security_profile)})
     ask_to_decide()
     return station
+
+
+def _write(station: Station, *names: str) -> None:
+    """Write what a station brings along, without the query that the audit trail makes of what is saved."""
+    Station.objects.filter(pk=station.pk).update(**{name: getattr(station, name) for name in names})
 
 
 def find_station(identity: str) -> Station | None:
@@ -97,11 +106,14 @@ def note_seen(*, station_ids: list[int]) -> None:
 def boot_station(*, station_id: int, boot: Boot) -> str:
     """Keep what a station says of itself; returns its state. What it was told before the boot no longer counts."""
     station = Station.objects.get(pk=station_id)
+    state = station.state
     station.vendor, station.model = boot.vendor, boot.model
     station.serial_number, station.firmware_version = boot.serial_number, boot.firmware_version
     if station.state == StationState.PENDING and settings.ACCEPT_STATIONS == "auto":
         station.state = StationState.NOT_USABLE if room_for_stations() == 0 else StationState.CONFIGURED
-    station.save(update_fields=["vendor", "model", "serial_number", "firmware_version", "state"])
+    _write(station, "vendor", "model", "serial_number", "firmware_version", "state")
+    if station.state != state:
+        audit.record(station, {"state": (state, station.state)})
     Preconfiguration.objects.filter(station=station).update(needs_reboot=False)
     LocalList.objects.filter(preconfiguration__station=station).update(is_checked=False)
     forget_limits(station_id=station_id)

@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from accounts import audit
 from badges.models import Badge
 from stations.editions import room_for_stations
 from stations.errors import EditionFull
@@ -31,7 +32,7 @@ def approve_stations(*, station_ids: list[int]) -> int:
             "take others out of service, or use a larger edition (LLM_EDITION)."
         )
         raise EditionFull(text % {"edition": site.EDITION, "room": room, "wanted": wanted})
-    new.update(state=StationState.CONFIGURED)
+    audit.update_recorded(new, state=StationState.CONFIGURED.value)
     if numbers:
         onboard_now(station_ids=numbers)
     ask_to_decide()
@@ -95,6 +96,6 @@ def take_out_of_service(*, station_ids: Sequence[int]) -> int:
     The room they took in the edition is free again.
     """
     usable = Station.objects.filter(pk__in=station_ids).exclude(state=StationState.NOT_USABLE)
-    count = usable.update(state=StationState.NOT_USABLE)
+    count = audit.update_recorded(usable, state=StationState.NOT_USABLE.value)
     ask_to_decide()
     return count

@@ -11,9 +11,11 @@ from django.core.exceptions import ValidationError
 from django.db import DataError, IntegrityError, models, transaction
 from django.utils import timezone
 
+from accounts.audit import update_recorded
 from accounts.models import AccessSettings, Role, User
+from accounts.origin import Way, changes_come_by
 from accounts.secrets import keyed_hash, seal, unseal
-from accounts.services import FIRST_PASSWORD, FIRST_USERNAME, save_user
+from accounts.services import FIRST_PASSWORD, FIRST_USERNAME, end_token, save_user
 from badges.models import Badge, BadgeSettings
 from energy.allocation import Timing
 from energy.models import Installation, Meter
@@ -59,7 +61,7 @@ def apply_site(text: str) -> Outcome:
     """Apply a site file; raises SiteFileError with every problem, in which case nothing was written."""
     document = read(text, SECTIONS, LISTS)
     _forget_known_passwords(document)
-    with transaction.atomic():
+    with transaction.atomic(), changes_come_by(Way.SITE_FILE):
         present = read_site()
         check(document, present, lay_over(document, present))
         if document.problems:
@@ -231,9 +233,12 @@ class _Writer:
                 replaced |= {link for link in present if link[1] == pk and link[0] in in_service}
 
         lost, gained = replaced - wanted, wanted - present
-        for station_id, badge_id in lost:
-            through.objects.filter(station_id=station_id, badge_id=badge_id).delete()
-        through.objects.bulk_create(through(station_id=station, badge_id=badge) for station, badge in sorted(gained))
+        lost_of, gained_of = _badges_by_station(lost), _badges_by_station(gained)
+        for station in (stations | waiting).values():
+            if station.pk in lost_of:
+                station.badges.remove(*lost_of[station.pk])
+            if station.pk in gained_of:
+                station.badges.add(*gained_of[station.pk])
         touched_stations, touched_badges = ({link[side] for link in lost | gained} for side in (0, 1))
         for identity, station in (stations | waiting).items():
             if station.pk in touched_stations and not station.takes_all_badges:
@@ -251,9 +256,9 @@ class _Writer:
             with self._located(("users", username)):
                 saved = save_user(username=username, **_some(given, "role", "email", "password", "token"))
                 if "password" in given:
-                    User.objects.filter(pk=saved.pk).update(must_change_password=False)
+                    update_recorded(User.objects.filter(pk=saved.pk), must_change_password=False)
                 if "token" in given and given["token"] is None:
-                    User.objects.filter(pk=saved.pk).update(api_token_hash=None)
+                    end_token(user=saved)
             self.outcome.note("users", username, is_new=row is None)
 
     def _finish_first_start(self) -> None:
@@ -292,6 +297,13 @@ class _Writer:
         warnings += [f'the user "{user.username}" is deactivated and stays so' for user in inactive]
         if User.objects.exists() and not User.objects.filter(is_active=True).exclude(password__startswith="!").exists():
             warnings.append("no user can sign in: give an administrator a password")
+
+
+def _badges_by_station(links: set[Link]) -> dict[int, list[int]]:
+    found: dict[int, list[int]] = defaultdict(list)
+    for station_id, badge_id in sorted(links):
+        found[station_id].append(badge_id)
+    return found
 
 
 def _some(given: Entry, *keys: str) -> Entry:

@@ -10,7 +10,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
-from stations.models import Frame, StrayMessage, Transaction
+from stations.models import Command, Frame, StrayMessage, Transaction
 from stations.reported_words import STOP_REASONS, in_words
 
 
@@ -62,6 +62,19 @@ class TransactionAdmin(ReadOnlyAdmin):
     def why_stopped(self, transaction: Transaction) -> str:
         """Say why it ended."""
         return in_words(transaction.stop_reason, STOP_REASONS) or "–"
+
+
+@admin.register(Command)
+class CommandAdmin(ReadOnlyAdmin):
+    """What was asked of all stations, by whom, and what came of it."""
+
+    list_display = ["created_at", "station", "action", "state", "error_text", "requested_by"]
+    list_select_related = ["station", "requested_by"]
+    list_filter = ["requested_by", "action", "state"]
+    search_fields = ["station__identity", "station__name", "action", "requested_by__username"]
+    search_help_text = _("Station, operation or user")
+    date_hierarchy = "created_at"
+    show_full_result_count = False
 
 
 @admin.register(StrayMessage)

@@ -110,7 +110,7 @@ class CertificateAdmin(ReadOnlyAdmin):
         text = ngettext("%(count)d certificate withdrawn.", "%(count)d certificates withdrawn.", count)
         self.message_user(request, text % {"count": count}, messages.SUCCESS)
 
-    @action(description=_("Download the root certificate"), url_path="root")  # type: ignore[untyped-decorator]
+    @action(description=_("Download the root certificate"), url_path="root", permissions=["view"])  # type: ignore[untyped-decorator]
     def download_root(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 (Django's interface)
         """Give the load manager's root certificate."""
         response = HttpResponse(authority().certificate_pem, content_type="application/x-pem-file")

@@ -1,14 +1,22 @@
 """Users in the admin: the role gives the rights, and somebody always administers."""
 
+import re
+
 import pytest
+from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
-from accounts.services import save_user
+from accounts.services import renew_token, save_user
 
 pytestmark = pytest.mark.django_db
 
 PASSWORD = "Garage-2026"
+
+
+@pytest.fixture(autouse=True)
+def _collected_static_files(settings, tmp_path):
+    settings.STATIC_ROOT = tmp_path
 
 
 @pytest.fixture
@@ -47,3 +55,122 @@ def test_an_administrator_who_is_not_the_last_can_become_a_standard_user(client,
     other.refresh_from_db()
     assert (other.role, other.is_staff, other.is_superuser) == ("standard", False, False)
     assert administrator.is_active
+
+
+def test_nobody_locks_themselves_out(client, administrator):
+    save_user(username="bert", role="administrator", password=PASSWORD)
+    for values in ({"role": "standard", "is_active": "on"}, {"role": "administrator"}):
+        assert b"You would lock yourself out" in change(client, administrator, **values).content
+    response = client.post(reverse("admin:accounts_user_delete", args=[administrator.pk]), {"post": "yes"})
+    assert response.status_code == 403
+
+
+@pytest.mark.usefixtures("administrator")
+def test_the_page_says_what_each_profile_may_do(client):
+    page = client.get(reverse("admin:accounts_user_add")).content.decode()
+    assert "Advanced: sees the dashboard, manages badges" in page
+    assert "The password you give is temporary" in page
+
+
+@pytest.mark.usefixtures("administrator")
+def test_a_password_that_is_reset_is_temporary_and_ends_what_is_open(client):
+    other = save_user(username="marie", role="standard", password=PASSWORD)
+    theirs = Client()
+    theirs.force_login(other)
+    address = reverse("admin:auth_user_password_change", args=[other.pk])
+    assert b"This password is temporary" in client.get(address).content
+    assert client.post(address, {"password1": "Garage-2027", "password2": "Garage-2027"}).status_code == 302
+    other.refresh_from_db()
+    assert other.check_password("Garage-2027")
+    assert other.must_change_password
+    assert "_auth_user_id" not in theirs.get("/sign-in/").wsgi_request.session
+
+
+def test_ones_own_password_is_not_reset_but_changed(client, administrator):
+    address = reverse("admin:auth_user_password_change", args=[administrator.pk])
+    response = client.post(address, {"password1": "Garage-2027", "password2": "Garage-2027"})
+    assert (response.status_code, response.url) == (302, "/password/")
+    administrator.refresh_from_db()
+    assert administrator.check_password(PASSWORD)
+
+
+@pytest.mark.usefixtures("administrator")
+def test_a_deactivated_user_is_let_in_nowhere(client):
+    other = save_user(username="marie", role="standard", password=PASSWORD)
+    token = renew_token(username="marie")
+    assert change(client, other).status_code == 302
+    assert not Client().login(username="marie", password=PASSWORD)
+    answer = Client().get("/api/stations", headers={"authorization": f"Bearer {token}"})
+    assert answer.status_code == 401
+
+
+@pytest.mark.usefixtures("administrator")
+def test_a_token_is_shown_once_and_ends_when_it_is_ended(client):
+    other = save_user(username="marie", role="standard", password=PASSWORD)
+    address = reverse("admin:accounts_user_api_token", args=[other.pk])
+    page = client.post(address, {"make": ""}).content.decode()
+    token = re.search(r'<code class="select-all[^"]*">([^<]+)</code>', page)[1]
+    headers = {"authorization": f"Bearer {token}"}
+    assert Client().get("/api/stations", headers=headers).status_code == 200
+    assert token not in client.get(address).content.decode()
+    assert client.post(address, {"end": ""}).status_code == 302
+    assert Client().get("/api/stations", headers=headers).status_code == 401
+
+
+@pytest.mark.usefixtures("administrator")
+def test_the_list_says_who_signed_in_when_and_who_can(client):
+    User.objects.create(username="marie", must_change_password=True)
+    User.objects.create(username="paul", is_active=False)
+    page = client.get(reverse("admin:accounts_user_changelist")).content.decode()
+    for words in ("never", "Temporary password", "Deactivated", "Active"):
+        assert words in page
+
+
+# --- Advanced users: Standard users alone
+
+
+@pytest.fixture
+def advanced(client):
+    user = save_user(username="paul", role="advanced", password=PASSWORD)
+    client.force_login(user)
+    return user
+
+
+@pytest.mark.usefixtures("advanced")
+@pytest.mark.parametrize("role", ["standard", "advanced", "administrator"])
+def test_an_advanced_user_makes_standard_users_whatever_they_send(client, role):
+    fields = {"username": "marie", "role": role, "email": "", "password1": PASSWORD, "password2": PASSWORD}
+    assert client.post(reverse("admin:accounts_user_add"), fields).status_code == 302
+    user = User.objects.get(username="marie")
+    assert (user.role, user.is_staff, user.is_superuser, user.must_change_password) == ("standard", False, False, True)
+
+
+@pytest.mark.usefixtures("advanced")
+def test_an_advanced_user_changes_and_deletes_a_standard_user_but_not_the_profile(client):
+    user = save_user(username="marie", role="standard", password=PASSWORD)
+    assert change(client, user, role="administrator", email="marie@example.org", is_active="on").status_code == 302
+    user.refresh_from_db()
+    assert (user.role, user.is_superuser, user.email) == ("standard", False, "marie@example.org")
+    client.post(reverse("admin:accounts_user_delete", args=[user.pk]), {"post": "yes"})
+    assert not User.objects.filter(username="marie").exists()
+
+
+@pytest.mark.parametrize("page", ["accounts_user_change", "accounts_user_delete", "auth_user_password_change"])
+def test_an_advanced_user_reaches_neither_themselves_nor_those_above(client, advanced, page):
+    boss = save_user(username="anna", role="administrator", password=PASSWORD)
+    peer = save_user(username="bert", role="advanced", password=PASSWORD)
+    listed = client.get(reverse("admin:accounts_user_changelist")).content.decode()
+    for user in (boss, peer, advanced):
+        assert f"/admin/accounts/user/{user.pk}/change/" not in listed
+        sent = {"post": "yes", "role": "administrator", "password1": "Garage-2027", "password2": "Garage-2027"}
+        client.post(reverse(f"admin:{page}", args=[user.pk]), {**sent, "username": user.username})
+        kept = User.objects.get(pk=user.pk)
+        assert (kept.role, kept.check_password(PASSWORD), kept.is_active) == (user.role, True, True)
+
+
+@pytest.mark.usefixtures("advanced")
+def test_an_advanced_user_hands_out_no_token(client):
+    user = save_user(username="marie", role="standard", password=PASSWORD)
+    assert client.post(reverse("admin:accounts_user_api_token", args=[user.pk]), {"make": ""}).status_code == 403
+    user.refresh_from_db()
+    assert user.api_token_hash is None
