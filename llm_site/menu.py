@@ -10,7 +10,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext
 
 from accounts.models import AccessSettings, DashboardAccess, User
 from badges.models import AccessRule, Badge, BadgeSettings
@@ -92,7 +92,7 @@ CONFIGURATION = [
         "installation",
         "admin:energy_installation_changelist",
         "energy.installation",
-        lambda counts: _("Configured") if counts["installation"] else _("Not configured"),
+        lambda counts: pgettext("settings", "Configured") if counts["installation"] else _("Not configured"),
     ),
     Place(
         gettext_lazy("Charging stations"),

@@ -3,9 +3,13 @@
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
+from django.views.i18n import JavaScriptCatalog
 
 from llm_site.admin import sign_in
 from llm_site.api import api
+
+# Django's own sentences for the admin's scripts, and ours where it lacks them.
+script_words = admin.site.admin_view(JavaScriptCatalog.as_view(packages=["django.contrib.admin", "llm_site"]), True)
 
 urlpatterns = [
     path("", include("energy.urls")),
@@ -15,5 +19,6 @@ urlpatterns = [
     path("admin/password_change/", RedirectView.as_view(pattern_name="change-password")),
     path("api/", api.urls),
     path("admin/system/", include("llm_site.system.page")),
+    path("admin/jsi18n/", script_words),
     path("admin/", admin.site.urls),
 ]

@@ -25,6 +25,11 @@
     if ((event.ctrlKey || event.metaKey) && event.key === "e") event.stopImmediatePropagation();
   });
 
+  // The admin's field for several rows hangs labels on spans, which may have none without a role.
+  addEventListener("load", () => setTimeout(() => {
+    for (const tip of document.querySelectorAll(".help-tooltip")) tip.setAttribute("role", "img");
+  }));
+
   addEventListener("DOMContentLoaded", () => {
     const theme = document.getElementById("theme");
     if (!theme) return; // a window of the admin's that has no frame

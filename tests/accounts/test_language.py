@@ -1,7 +1,9 @@
 """The language is chosen in the header and goes with the user (SPEC S7)."""
 
 import pytest
+from django.utils import translation
 
+from accounts.language import language_of_user
 from accounts.models import User
 
 pytestmark = pytest.mark.django_db
@@ -88,11 +90,10 @@ def test_who_must_choose_a_password_may_choose_a_language_first(client):
     assert language_of(client, "/password/") == "de"
 
 
-@pytest.mark.django_db(transaction=True)
-async def test_the_live_overview_speaks_the_users_language(async_client, django_user_model):
-    user = await django_user_model.objects.acreate(username="paul", language="fr")
-    await async_client.aforce_login(user)
-    answer = await async_client.get("/live/overview")
-    first = await anext(aiter(answer.streaming_content))
-    await answer.streaming_content.aclose()
-    assert "Non opérationnel" in first.decode()
+async def test_an_async_view_is_answered_in_the_users_language(rf):
+    async def view(_request):
+        return translation.get_language()
+
+    request = rf.get("/live/overview")
+    request.user = User(language="fr")
+    assert await language_of_user(view)(request) == "fr"

@@ -21,8 +21,20 @@ from accounts.services import create_first_user  # noqa: E402
 from badges.models import Badge, BadgeSettings  # noqa: E402
 from energy.balancing import balance  # noqa: E402
 from energy.models import Allocation, Installation, Meter, Reading  # noqa: E402
-from stations.commanding import note_sent, settle_command  # noqa: E402
-from stations.models import Circuit, Command, CommandState, Connector, Station, StationState, Transaction  # noqa: E402
+from stations.commanding import note_sent, request_command, settle_command  # noqa: E402
+from stations.models import (  # noqa: E402
+    Certificate,
+    Circuit,
+    Command,
+    CommandState,
+    Connector,
+    Frame,
+    SecurityEvent,
+    Station,
+    StationState,
+    StrayMessage,
+    Transaction,
+)
 
 # name, rotation, status, drawn on the station's phases, limit, reason with its figures, holder, minutes since, energy
 L1_FULL = ("line_full", {"line": "L1", "shared_by": 3})
@@ -117,6 +129,29 @@ def add_place(number: int, place: tuple[Any, ...], now: datetime) -> None:
     Allocation.objects.create(connector=connector, decided_at=now, limit_a=limit_a, reason=why[0], reason_params=why[1])
 
 
+def add_records() -> None:
+    """Give every page of the admin something to show."""
+    now = timezone.now()
+    station = Station.objects.order_by("pk").first()
+    Circuit.objects.create(name="Basement", limit_l1_a=32, limit_l2_a=32, limit_l3_a=32)
+    Station.objects.create(identity="EV-99", state=StationState.PENDING)
+    text = json.dumps([2, "19223201", "StatusNotification", {"connectorId": 1, "status": "Charging"}]) * 5
+    Frame.objects.create(station=station, number=1, at_s=now.timestamp(), is_incoming=True, action="Boot", text=text)
+    StrayMessage.objects.create(station=station, action="StopTransaction", payload={}, reason="unknown transaction")
+    SecurityEvent.objects.create(station=station, type="InvalidTLSVersion", at=now, received_at=now)
+    Certificate.objects.create(
+        station=station,
+        common_name="EV-01",
+        serial_number="1f" * 16,
+        fingerprint="2e" * 32,
+        request_hash="3d" * 32,
+        pem="-----BEGIN CERTIFICATE-----",
+        not_before=now,
+        not_after=now + timedelta(days=365),
+    )
+    request_command(station=station, action="GetConfiguration", payload={}, user=None)
+
+
 def obey(command: str, words: list[str]) -> None:
     """Carry out one line."""
     match command:
@@ -132,6 +167,8 @@ def obey(command: str, words: list[str]) -> None:
             turn(timezone.now(), [0.0] * 3, [0.0] * 3)
         case "balance":
             balance()
+        case "records":
+            add_records()
         case "turn":
             building, charging = float(words[0]), float(words[1])
             turn(timezone.now(), [building, building - 4.5, building - 2.0], [charging] * 3)

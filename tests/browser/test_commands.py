@@ -47,13 +47,13 @@ def test_a_command_is_chosen_by_keyboard_from_the_stations_page(site, open_page)
     expect(page.get_by_text("Waiting for the station")).to_be_visible()
 
 
-def test_an_often_needed_command_is_in_the_menu_of_the_station(site, open_page):
+def test_an_often_needed_command_is_reached_by_keyboard_from_the_menu_of_the_station(site, open_page):
     page = open_page()
     sign_in(page, site)
     page.goto(f"{site.url}/admin/stations/station/")
     page.get_by_role("link", name="Place 01").click()
-    page.locator("header, #main").locator("li > a", has_text="Commands").first.click()
-    page.get_by_role("link", name="Remote stop").click()
+    page.locator("summary", has_text="Commands").press("Enter")
+    page.get_by_role("link", name="Remote stop").press("Enter")
     expect(page.get_by_label("Transaction")).to_contain_text("connector 1, badge 04A100000001")
 
 

@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LOCALE = ROOT / "llm_site" / "locale"
 APPS = ("accounts", "badges", "energy", "exports", "llm_site", "stations")
 LANGUAGES = ("fr", "de")
+CATALOGUES = sorted(LOCALE.glob("*/LC_MESSAGES/*.po"))
 BORROWED = [Path(package.__file__).parent for package in (unfold, django.contrib.admin, django.contrib.auth)]
 NOT_SHOWN = {  # of parts that the product does not have: data sets, currencies, pictures, nested rows, other sign-ins
     "All applications",
@@ -84,13 +85,14 @@ def test_every_sentence_is_translated(template, language):
     assert compared.returncode == 0, compared.stderr
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_the_compiled_catalogue_is_that_of_its_source(tmp_path, language):
-    folder = LOCALE / language / "LC_MESSAGES"
-    compiled = run("msgfmt", "--check", "-o", str(tmp_path / "fresh.mo"), str(folder / "django.po"))
+@pytest.mark.parametrize(
+    "source", sorted(LOCALE.glob("*/LC_MESSAGES/*.po")), ids=lambda path: f"{path.parts[-3]}-{path.stem}"
+)
+def test_the_compiled_catalogue_is_that_of_its_source(tmp_path, source):
+    compiled = run("msgfmt", "--check", "-o", str(tmp_path / "fresh.mo"), str(source))
     assert compiled.returncode == 0, compiled.stderr
     catalogues = []
-    for path in (tmp_path / "fresh.mo", folder / "django.mo"):
+    for path in (tmp_path / "fresh.mo", source.with_suffix(".mo")):
         with path.open("rb") as file:
             catalogues.append(gettext.GNUTranslations(file)._catalog)
     assert catalogues[0] == catalogues[1]
