@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from ninja.security import APIKeyCookie, HttpBearer
 from ninja.utils import check_csrf
 
-from accounts.addresses import address_of
+from accounts.addresses import client_address
 from accounts.models import Role, User
 from accounts.secrets import keyed_hash
 from accounts.tries import TooManyTries, admit_token, fail_token
@@ -91,7 +91,7 @@ class Token(HttpBearer):
 
     def authenticate(self, request: HttpRequest, token: str) -> User:
         """Find the active user of a token; wrong ones from one address have to wait longer and longer."""
-        token_hash, address = keyed_hash(token), address_of(request)
+        token_hash, address = keyed_hash(token), client_address(request)
         user = User.objects.filter(api_token_hash=token_hash, is_active=True).first()
         try:
             if user is None:

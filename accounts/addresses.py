@@ -1,4 +1,4 @@
-"""From where somebody comes: the connection itself, or what a proxy of `LLM_TRUSTED_PROXIES` says of it."""
+"""Where a request or a connection comes from; a proxy that `LLM_TRUSTED_PROXIES` names is believed, nobody else."""
 
 from ipaddress import ip_address, ip_network
 
@@ -6,26 +6,22 @@ from django.conf import settings
 from django.http import HttpRequest
 
 
-def is_trusted(client: str | None) -> bool:
+def is_trusted_proxy(address: str | None) -> bool:
     """Say whether headers from an address are believed."""
-    return client is not None and any(ip_address(client) in ip_network(net) for net in settings.TRUSTED_PROXIES)
+    return address is not None and any(ip_address(address) in ip_network(net) for net in settings.TRUSTED_PROXIES)
 
 
-def visitor_address(client: str | None, forwarded_for: str) -> str | None:
-    """Return the address of a visitor: where a trusted proxy connects, the one which that proxy saw."""
-    if not is_trusted(client):
-        return client
+def forwarded_address(header: str) -> str | None:
+    """Return the address that the nearest proxy saw, from its X-Forwarded-For; None where it is none."""
     try:
-        return str(ip_address(forwarded_for.rpartition(",")[2].strip()))
+        return str(ip_address(header.rpartition(",")[2].strip()))
     except ValueError:
-        return client
+        return None
 
 
-def is_encrypted_before(client: str | None, forwarded_proto: str) -> bool:
-    """Say whether a trusted proxy ended TLS."""
-    return is_trusted(client) and forwarded_proto.lower() in ("https", "wss")
-
-
-def address_of(request: HttpRequest) -> str | None:
-    """Return the visitor's address; None where the request came over no network."""
-    return visitor_address(request.META.get("REMOTE_ADDR") or None, request.META.get("HTTP_X_FORWARDED_FOR", ""))
+def client_address(request: HttpRequest) -> str | None:
+    """Return where a request comes from; None where it came over no network."""
+    peer = request.META.get("REMOTE_ADDR") or None
+    if not is_trusted_proxy(peer):
+        return peer
+    return forwarded_address(request.headers.get("X-Forwarded-For", "")) or peer

@@ -12,8 +12,6 @@ from django.shortcuts import redirect, render
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django_otp.plugins.otp_static.models import StaticDevice
-from django_otp.plugins.otp_totp.models import TOTPDevice
 from solo.admin import SingletonModelAdmin
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
@@ -26,8 +24,7 @@ from accounts.models import AccessSettings, Role, User
 from accounts.services import apply_role, end_token, is_last_administrator, renew_token
 from accounts.ways_in import WaysIn
 
-for model in (Group, TOTPDevice, StaticDevice):  # theirs would show the keys
-    admin.site.unregister(model)
+admin.site.unregister(Group)
 
 DUTIES = {
     Role.STANDARD: gettext_lazy("sees the dashboard."),

@@ -20,7 +20,7 @@ from django.db.models.signals import pre_save
 from django.utils import timezone
 from solo.models import SingletonModel
 
-from accounts.addresses import address_of
+from accounts.addresses import client_address
 from accounts.models import User
 from accounts.origin import present_request, present_way
 
@@ -93,7 +93,7 @@ def _sign(instance: LogEntry, **_signal: Any) -> None:
     user = getattr(request, "user", None)
     if isinstance(user, User):
         instance.actor_id, instance.actor_email = user.pk, user.email
-    instance.remote_addr = address_of(request) if request is not None else None
+    instance.remote_addr = client_address(request) if request is not None else None
     who = user.username if isinstance(user, User) else ""
     instance.additional_data = {**(instance.additional_data or {}), "who": who, "way": present_way().value}
 

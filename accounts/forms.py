@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts.addresses import address_of
+from accounts.addresses import client_address
 from accounts.models import User
 from accounts.second_factor import confirm_set_up, has_second_factor, use_code
 from accounts.tries import TooManyTries, Try, begin_try, pass_try, return_try
@@ -22,7 +22,7 @@ class CountedForm(forms.Form):
     def begin(self, request: HttpRequest, username: str) -> Try:
         """Count a try; raises ValidationError where it has to wait."""
         try:
-            return begin_try(username=username, address=address_of(request))
+            return begin_try(username=username, address=client_address(request))
         except TooManyTries as held:
             self.wait_s = held.wait_s
             raise forms.ValidationError(str(held)) from None

@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from accounts.addresses import address_of
+from accounts.addresses import client_address
 from accounts.models import Session, User
 from accounts.secrets import keyed_hash
 
@@ -81,7 +81,7 @@ class SessionStore(DatabaseSession):
 def begin_session(sender: type[User], request: HttpRequest, user: User, **_signal: Any) -> None:  # noqa: ARG001
     """Note in a new session where it began, and give it the idle time of its user (signal user_logged_in)."""
     agent = request.META.get("HTTP_USER_AGENT", "").replace("\x00", "")[:300]
-    request.session[VISIT] = [(address_of(request) or "")[:45], agent, timezone.now().timestamp()]
+    request.session[VISIT] = [(client_address(request) or "")[:45], agent, timezone.now().timestamp()]
     request.session.set_expiry(ADMINISTERING_IDLE_S if user.is_staff else LOOKING_IDLE_S)
 
 

@@ -2,17 +2,22 @@
 
 from typing import Any
 
-from django.contrib import messages
+from django.contrib import admin, messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
+from django_otp.plugins.otp_static.models import StaticDevice
+from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.admin import ModelAdmin
 from unfold.decorators import action
 
 from accounts.models import Role, User
 from accounts.second_factor import has_second_factor, remove_second_factor
 from accounts.sessions import describe_sessions, end_sessions
+
+for model in (TOTPDevice, StaticDevice):
+    admin.site.unregister(model)  # django-otp's own pages show what is kept of the keys
 
 
 class WaysIn(ModelAdmin):  # type: ignore[misc]
@@ -50,6 +55,8 @@ def _do(request: HttpRequest, user: User) -> str:
     if "remove_second_factor" in request.POST:
         remove_second_factor(user=user)
         return gettext("The second factor was removed.")
+    if "end_sessions" not in request.POST:
+        return gettext("Nothing was chosen.")
     count = end_sessions(user=user, but=request.session.session_key)
     return ngettext("%(count)d browser was signed out.", "%(count)d browsers were signed out.", count) % {
         "count": count

@@ -10,7 +10,7 @@ from django.urls import re_path
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "llm_site.settings")
 http = get_asgi_application()
 
-from accounts.addresses import is_encrypted_before  # noqa: E402 (needs the apps loaded)
+from accounts.addresses import is_trusted_proxy  # noqa: E402 (needs the apps loaded)
 from llm_site.clock import InstallationTimeZone  # noqa: E402
 from stations.ocpp16.consumer import StationConsumer  # noqa: E402
 
@@ -20,8 +20,8 @@ async def pages(scope: dict[str, Any], receive: Any, send: Any) -> None:
 
     Below /api/ the path is routed as it was sent: a `%2F` within an identity separates nothing.
     """
-    forwarded_proto = dict(scope["headers"]).get(b"x-forwarded-proto", b"").decode("latin1")
-    if forwarded_proto and is_encrypted_before((scope.get("client") or [None])[0], forwarded_proto):
+    client = (scope.get("client") or [None])[0]
+    if is_trusted_proxy(client) and dict(scope["headers"]).get(b"x-forwarded-proto", b"").lower() == b"https":
         scope = {**scope, "scheme": "https"}
     raw_path = scope.get("raw_path", b"").partition(b"?")[0]
     if raw_path.startswith(b"/api/"):

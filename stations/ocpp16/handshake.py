@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from accounts.addresses import is_encrypted_before, is_trusted, visitor_address
+from accounts.addresses import forwarded_address, is_trusted_proxy
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +46,10 @@ def read_offer(scope: Mapping[str, Any], identity: str) -> Offer:
     headers: dict[bytes, bytes] = dict(scope["headers"])
     client = (scope.get("client") or [None])[0]
     password = _password(headers.get(b"authorization", b""), identity)
-    if is_trusted(client):
-        proto, forwarded_for, pem = (
-            headers.get(name, b"").decode("latin1")
-            for name in (b"x-forwarded-proto", b"x-forwarded-for", b"x-client-certificate")
-        )
-        is_encrypted = is_encrypted_before(client, proto)
-        return Offer(is_encrypted, password, _certificate(unquote(pem)), visitor_address(client, forwarded_for))
+    if is_trusted_proxy(client):
+        pem = unquote(headers.get(b"x-client-certificate", b"").decode("latin1"))
+        is_encrypted = headers.get(b"x-forwarded-proto", b"").lower() in (b"https", b"wss")
+        return Offer(is_encrypted, password, _certificate(pem), _forwarded(headers) or client)
     tls = scope.get("extensions", {}).get("tls")
     flaw = (tls and tls.get("client_cert_error")) or ""
     chain = tls["client_cert_chain"] if tls and not flaw else ()
@@ -72,6 +69,11 @@ def _password(header: bytes, identity: str) -> bytes | None:
         return None
     user = identity.encode() + b":"
     return pair.removeprefix(user) if pair.startswith(user) else pair.partition(b":")[2]
+
+
+def _forwarded(headers: Mapping[bytes, bytes]) -> str | None:
+    """Return the address that the nearest proxy saw."""
+    return forwarded_address(headers.get(b"x-forwarded-for", b"").decode("latin1"))
 
 
 def _certificate(pem: str) -> ClientCertificate | None:

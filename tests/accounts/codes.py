@@ -6,7 +6,6 @@ import time
 
 from django_otp.oath import TOTP
 
-from accounts.models import Authenticator
 from accounts.second_factor import begin_set_up, confirm_set_up
 
 
@@ -27,7 +26,3 @@ def switch_on(user):
     """Give a user a second factor; returns its key and the recovery codes."""
     key = begin_set_up(user=user).bin_key
     return key, confirm_set_up(user=user, code=code_now(key, -1))
-
-
-def key_of(user):
-    return Authenticator.objects.get(user=user).bin_key

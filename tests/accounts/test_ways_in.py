@@ -46,6 +46,15 @@ def test_the_sessions_of_a_user_are_shown_and_ended(administrator, marie, page):
     assert "Not signed in anywhere." in administrator.get(page).content.decode()
 
 
+def test_a_form_without_a_button_does_nothing(administrator, marie, page):
+    switch_on(marie)
+    browser = Client()
+    browser.force_login(marie)
+    assert "Nothing was chosen." in administrator.post(page, follow=True).content.decode()
+    assert browser.get("/account/").status_code == 200
+    assert has_second_factor(marie)
+
+
 def test_one_does_not_end_ones_own_session_there(administrator, anna):
     administrator.post(reverse("admin:accounts_user_ways_in", args=[anna.pk]), {"end_sessions": ""})
     assert administrator.get("/account/").status_code == 200
