@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.forms import UserChangeForm
 from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
@@ -15,7 +16,7 @@ from django.utils.translation import gettext_lazy
 from solo.admin import SingletonModelAdmin
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
-from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.forms import AdminPasswordChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminRadioSelectWidget
 
 from accounts import changes_page  # noqa: F401 (registers its page)
@@ -39,14 +40,13 @@ class RoleWidget(UnfoldAdminRadioSelectWidget):  # type: ignore[misc]
     option_template_name = "accounts/role_option.html"
 
 
-class UserForm(UserChangeForm):  # type: ignore[misc]
+class UserForm(UserChangeForm):  # type: ignore[type-arg]  # Django's is not generic when it runs
     """A user's settings; somebody must go on administering, and nobody locks themselves out."""
 
-    password = None
     asked_by: User
 
     def __init__(self, *args: Any, **parameters: Any) -> None:
-        super(UserChangeForm, self).__init__(*args, **parameters)
+        super().__init__(*args, **parameters)
         self.fields["is_active"].help_text = _(
             "A deactivated user can neither sign in nor use the REST API. What they did stays on record."
         )

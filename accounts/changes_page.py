@@ -95,7 +95,7 @@ class ChangeAdmin(ModelAdmin):  # type: ignore[misc]
     date_hierarchy = "timestamp"
     search_fields = ["object_repr", "changes", "additional_data__who", "remote_addr"]
     search_help_text = _("Name of what was changed, value, user or address")
-    fields = readonly_fields = ["moment", "who", "way", "remote_addr", "subject", "done", "all_lines"]
+    fields = readonly_fields = ["moment", "who", "way", "address", "subject", "done", "all_lines"]
     show_full_result_count = False
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 (Django's interface)
@@ -124,6 +124,11 @@ class ChangeAdmin(ModelAdmin):  # type: ignore[misc]
     def way(self, change: Change) -> str:
         """Say by which way it came in."""
         return str(Way((change.additional_data or {}).get("way", Way.ITSELF)).label)
+
+    @admin.display(description=_("address"))
+    def address(self, change: Change) -> str:
+        """Say from where it came; the load manager's own changes come from nowhere."""
+        return change.remote_addr or "–"
 
     @admin.display(description=_("what"), ordering="object_repr")
     def subject(self, change: Change) -> str:

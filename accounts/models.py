@@ -120,3 +120,6 @@ class Change(LogEntry):  # type: ignore[misc]
         proxy = True
         verbose_name = _("change")
         verbose_name_plural = _("changes")
+
+    def __str__(self) -> str:
+        return str(self.object_repr)

@@ -216,7 +216,7 @@ def test_fail_safe_currents_that_add_up_to_more_than_charging_may_have_are_warne
     for number, rotation in enumerate(("L1L2L3", "L1", "L2")):
         station = Station.objects.create(identity=f"CP{number}", state=StationState.CONFIGURED, phase_rotation=rotation)
         Connector.objects.create(station=station, number=1)
-    assert "the fuse may blow" not in plain(administrator.get(PAGE))
+    assert "too much may be drawn" not in plain(administrator.get(PAGE))
     Station.objects.filter(phase_rotation="L2").update(phase_rotation="L1")
     assert "up to 24.0 A on a line" in plain(administrator.get(PAGE))
     assert "more than the 20.0 A that charging may ever have" in plain(administrator.get(PAGE))

@@ -1,7 +1,6 @@
 """What the admin shows of a station's pre-configuration, and its restoring."""
 
 import pytest
-from django.contrib.auth.models import Permission
 from django.db.models.signals import pre_save
 from django.urls import reverse
 from django.utils import timezone
@@ -143,10 +142,9 @@ def test_the_pages_of_a_station_that_is_none_are_not_found(admin, tool, number):
 
 
 @pytest.mark.parametrize("button", ["approve", "restore", "send_list"])
-def test_who_may_only_look_at_stations_is_offered_no_action_that_changes_them(client, button):
-    ann = User.objects.create(username="ann", is_staff=True, role="advanced")
-    ann.user_permissions.add(Permission.objects.get(codename="view_station"))
-    client.force_login(ann)
+def test_who_may_only_look_at_stations_is_offered_no_action_that_changes_them(client, button, settings):
+    settings.ROLE_PERMISSIONS = {"advanced": ["stations.view_station"]}
+    client.force_login(User.objects.create(username="ann", is_staff=True, role="advanced"))
     seen = with_list(held_id="three", is_checked=True)
     Station.objects.update(state="pending")
     client.post(reverse("admin:stations_station_changelist"), {"action": button, "_selected_action": [seen.pk]})
