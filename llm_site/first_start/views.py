@@ -21,9 +21,9 @@ from stations.addresses import is_this_machine_only, ocpp_address
 DRAFT = "first_start"  # session key of what was entered and left by Back
 
 
+@role_required(Role.ADMINISTRATOR)
 @require_http_methods(["GET", "POST"])
 @never_cache
-@role_required(Role.ADMINISTRATOR)
 def place(request: HttpRequest) -> HttpResponse:
     """Ask for country and time zone, and show the machine's clock."""
     form = PlaceForm(request.POST or None, kept=Installation.get_solo(), draft=request.session.get(DRAFT, {}))
@@ -45,9 +45,9 @@ def place(request: HttpRequest) -> HttpResponse:
     return render(request, "first_start/place.html", context)
 
 
+@role_required(Role.ADMINISTRATOR)
 @require_http_methods(["GET", "POST"])
 @never_cache
-@role_required(Role.ADMINISTRATOR)
 def access(request: HttpRequest) -> HttpResponse:
     """Ask who may see the dashboard."""
     kept = {"dashboard_access": AccessSettings.get_solo().dashboard_access}
@@ -61,8 +61,8 @@ def access(request: HttpRequest) -> HttpResponse:
     return render(request, "first_start/access.html", {"form": form})
 
 
-@require_POST
 @role_required(Role.ADMINISTRATOR)
+@require_POST
 def skip(request: HttpRequest) -> HttpResponse:
     """Leave the first start for the tutorial."""
     finish_first_start()
@@ -70,9 +70,9 @@ def skip(request: HttpRequest) -> HttpResponse:
     return redirect("tutorial")
 
 
+@role_required(Role.ADMINISTRATOR)
 @require_GET
 @never_cache
-@role_required(Role.ADMINISTRATOR)
 def tutorial(request: HttpRequest, *, is_last_step: bool = False) -> HttpResponse:
     """Show what is to be done before cars can charge, and what of it is done (SPEC S6)."""
     host = request.get_host()

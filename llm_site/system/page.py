@@ -53,7 +53,7 @@ def administrators_only(view: View[P]) -> View[P]:
     @wraps(view)
     def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         if getattr(request, "htmx", False) and not request.user.is_authenticated:
-            return HttpResponse(headers={"HX-Redirect": f"{reverse('sign-in')}?next={reverse('system-backups')}"})
+            return HttpResponse(headers={"HX-Redirect": f"{reverse('sign-in')}?next={request.path}"})
         return admin.site.admin_view(checked)(request, *args, **kwargs)
 
     def checked(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:

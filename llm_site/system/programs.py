@@ -15,7 +15,7 @@ from typing import Any
 
 from supervisor.xmlrpc import SupervisorTransport
 
-STOPPED_FOR_RESTORE = ("beat", "announce", "control", "worker", "web")
+LEFT_RUNNING = frozenset({"redis", "garage"})  # they know nothing of the database
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -39,7 +39,7 @@ class Program:
 
     @property
     def is_wanted(self) -> bool:
-        """Say whether it was ever started: the demo's garage is not, outside the demo."""
+        """Say whether it was ever started; the garage of the demo is not, elsewhere."""
         return self.state != "STOPPED" or self.since > 0
 
 
@@ -57,7 +57,7 @@ def programs(socket: Path) -> list[Program]:
 @contextmanager
 def stopped_for_restore(socket: Path) -> Iterator[bool]:
     """Stop what works with the database, and start it again however this process ends. False: no supervisor runs."""
-    names = [program.name for program in programs(socket) if program.name in STOPPED_FOR_RESTORE and program.is_up]
+    names = [program.name for program in programs(socket) if program.is_up and program.name not in LEFT_RUNNING]
     if not names:
         yield False
         return

@@ -15,7 +15,7 @@ from accounts.services import end_token, renew_token, save_user
 from accounts.tasks import forget_old_changes
 from badges.models import Badge, BadgeSettings
 from energy.models import Installation
-from stations.certificates import withdraw_certificates
+from stations.connections import withdraw_certificates
 from stations.models import Certificate, Circuit, CpoServer, Station
 
 pytestmark = pytest.mark.django_db
@@ -24,11 +24,11 @@ PASSWORD = "Garage-2026"
 
 # What of the tracked models is no configuration: keys, what stations say of themselves, what follows from the rest.
 LEFT_OUT = {
-    "accounts.user": "id last_login is_superuser is_staff first_name last_name date_joined",
+    "accounts.user": "id last_login is_superuser is_staff first_name last_name date_joined language",
     "accounts.accesssettings": "id",
     "badges.badge": "id created_at",
     "badges.badgesettings": "id",
-    "energy.installation": "id",
+    "energy.installation": "id uid restored_at",
     "energy.meter": "id last_error failing_since",
     "stations.circuit": "id",
     "stations.cposerver": "id",
@@ -222,7 +222,7 @@ def test_dates_numbers_and_yes_or_no_are_written_as_the_pages_write_them():
     access.setup_done_at = datetime(2026, 3, 1, 12, tzinfo=UTC)
     access.save()
     with timezone.override("Europe/Paris"), translation.override("de"):
-        assert lines_of(newest()) == ["Einrichtung abgeschlossen: – → 1. März 2026 13:00"]
+        assert lines_of(newest()) == ["Einrichtung abgeschlossen: – → 1. März 2026, 13:00"]
 
 
 def test_an_entry_of_a_field_that_is_gone_can_still_be_read():

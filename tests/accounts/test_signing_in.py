@@ -6,6 +6,7 @@ import pytest
 import time_machine
 from django.contrib.auth.hashers import MD5PasswordHasher
 from django.test import Client
+from django.utils import timezone
 
 from accounts.models import AccessSettings, User
 from accounts.second_factor import remove_second_factor
@@ -165,7 +166,8 @@ class TestSecondStep:
 class TestNeeded:
     @pytest.fixture(autouse=True)
     def _needed(self):
-        AccessSettings.objects.update_or_create(pk=1, defaults={"administrators_need_second_factor": True})
+        settings = {"administrators_need_second_factor": True, "setup_done_at": timezone.now()}
+        AccessSettings.objects.update_or_create(pk=1, defaults=settings)
 
     @pytest.mark.usefixtures("anna")
     def test_an_administrator_without_one_reaches_nothing_but_its_set_up(self, client):

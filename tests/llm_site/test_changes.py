@@ -22,7 +22,8 @@ from stations.ocpp16.handshake import Offer
 from stations.ocpp16.normalise import Boot
 from stations.preconfiguration import restore_preconfiguration
 from stations.security import make_password
-from stations.services import admit_station, approve_stations, boot_station
+from stations.services import admit_station, boot_station
+from stations.setting_up import approve_stations
 
 pytestmark = pytest.mark.django_db
 

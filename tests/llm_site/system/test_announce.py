@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 from contextlib import asynccontextmanager
 
 import pytest
@@ -11,7 +12,7 @@ from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZerocon
 from llm_site.announce import SERVICE, announce
 
 LOOPBACK = "127.0.0.1"
-NAME = "hager-llm-test01"
+NAME = f"hager-llm-{os.getpid()}"  # others may test at the same time
 WITHIN_S = 20
 
 

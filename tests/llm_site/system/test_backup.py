@@ -10,11 +10,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from django.contrib.sessions.models import Session
 from django.db import connection
 from django.utils import timezone
 
-from accounts.models import User
+from accounts.models import Session, User
 from accounts.secrets import keyed_hash
 from energy.models import Installation, Reading
 from llm_site.system.archive import MANIFEST, SECRETS, Backup, BackupRefused, kept_models, manifest_mac, seal_secrets
@@ -109,7 +108,8 @@ def currents(number):
 
 
 def test_sessions_sockets_and_open_commands_end_with_a_restore(tmp_path):
-    Session.objects.create(session_key="k", session_data="d", expire_date=timezone.now() + timedelta(days=1))
+    tomorrow = timezone.now() + timedelta(days=1)
+    Session.objects.create(session_key="k", session_data="d", expire_date=tomorrow, started_at=NOON, seen_at=NOON)
     Station.objects.update(socket_id="web/1", connected_at=NOON)
     back_up(tmp_path / "b.zip")
     restore_here(tmp_path / "b.zip")
@@ -309,8 +309,8 @@ def insert_elsewhere():
         with other.cursor() as cursor:
             cursor.execute(
                 "INSERT INTO accounts_user (username, password, is_superuser, is_staff, is_active, first_name, "
-                "last_name, email, date_joined, role, must_change_password) VALUES "
-                "('meanwhile', '', false, false, true, '', '', '', '2026-01-01 00:00:00+00:00', 'standard', false)"
+                "last_name, email, date_joined, role, must_change_password, language) VALUES "
+                "('meanwhile', '', false, false, true, '', '', '', '2026-01-01 00:00:00+00:00', 'standard', false, '')"
             )
     finally:
         other.close()
