@@ -48,7 +48,7 @@ certification: $(VENV)/.installed-dev
 	$(VENV)/bin/pytest tests/certification
 
 browser: $(VENV)/.installed-dev
-	$(VENV)/bin/pytest tests/browser
+	$(VENV)/bin/pytest -n auto tests/browser
 
 bench-allocate: $(VENV)/.installed-dev
 	$(PY) -m bench.allocate

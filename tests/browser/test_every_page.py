@@ -19,7 +19,9 @@ GRAVE = """async (rules) => {
     .map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]);
 }"""
 COLOURS = {"runOnly": ["color-contrast"]}  # all that differs between the themes
-NO_PAGES = re.compile(r"^/(api|static|live)/|^/admin/(jsi18n|logout|autocomplete|search)/")
+NO_PAGES = re.compile(
+    r"^/(api|static|live)/|^/admin/(jsi18n|logout|autocomplete|search|energy/installation/meter-(line|search))/"
+)
 
 
 def plain_paths(patterns, prefix="/"):

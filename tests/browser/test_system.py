@@ -38,4 +38,4 @@ def test_a_backup_shows_how_far_it_is_and_can_be_stopped(site, open_page):
     expect(page.get_by_role("progressbar")).to_be_visible()  # no worker takes it here
     assert grave_faults(page) == []
     page.get_by_role("button", name="Stop").click()
-    expect(page.get_by_role("status")).to_contain_text("Stopped")
+    expect(page.get_by_role("status").filter(has_text="Stopped")).to_be_visible()

@@ -18,7 +18,7 @@ def test_a_new_user_chooses_a_password_of_their_own_and_finds_their_jobs(site, o
     page.get_by_label("Password confirmation").fill(site.password)
     page.get_by_role("button", name="Save", exact=True).click()
     page.goto(f"{site.url}/admin/accounts/change/?q=paul")
-    expect(page.get_by_role("link", name="User: paul")).to_be_visible()
+    expect(page.get_by_role("link", name="User: paul", exact=True)).to_be_visible()
 
     theirs = open_page()
     theirs.goto(f"{site.url}/sign-in/")
