@@ -29,6 +29,7 @@ stations:
   - {{identity: CP2, password: key-of-CP2}}
   - {{identity: CP3, password: key-of-CP3}}
   - {{identity: CP4, password: key-of-CP4}}
+  - {{identity: CP5, password: key-of-CP5}}
 users:
   - {{username: eve, role: administrator, password: "Choose-1-of-your-own", token: {TOKEN}}}
 """
@@ -125,11 +126,11 @@ def of_a_factory(name):
 
 
 async def test_who_guesses_passwords_is_asked_for_one_and_then_has_to_wait(secured):
-    answers = [await refusal_of(secured.url, identity="CP4", password=f"guess {n}") for n in range(6)]
+    answers = [await refusal_of(secured.url, identity="CP5", password=f"guess {n}") for n in range(6)]
     assert [answer.status_code for answer in answers] == [401] * 5 + [429]
     assert answers[0].headers["WWW-Authenticate"] == 'Basic realm="OCPP"'
     assert int(answers[5].headers["Retry-After"]) in (1, 2)
-    assert secured.query(EVENTS_OF, "CP4") == [("FailedToAuthenticateAtCentralSystem",)]
+    assert secured.query(EVENTS_OF, "CP5") == [("FailedToAuthenticateAtCentralSystem",)]
 
 
 async def change(product, identity, socket, key, value):
