@@ -1,6 +1,8 @@
 """What all tests share: no broker, and settings as delivered."""
 
 import pytest
+from asgiref.sync import sync_to_async
+from django.db import connections
 from django.utils import timezone, translation
 
 pytest.register_assert_rewrite("tests.certification")  # its cases assert outside test modules
@@ -28,3 +30,13 @@ def _no_broker(settings):
     decide_again.disconnect(dispatch_uid="energy.ask_for_decision")
     yield
     decide_again.connect(ask_for_decision, dispatch_uid="energy.ask_for_decision")
+
+
+@pytest.fixture
+async def closed_connections():
+    """Close what stays open: while a communicator of Channels waits, it lets no connection be closed."""
+    from stations.ocpp16.database import close_database
+
+    yield
+    close_database()
+    await sync_to_async(connections.close_all)()

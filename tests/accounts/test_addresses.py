@@ -37,6 +37,7 @@ def test_a_trusted_proxy_says_who_comes_and_nobody_else(rf, peer, forwarded_for,
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("closed_connections")
 @pytest.mark.parametrize(("proxies", "status", "is_secure"), [([PROXY], 302, True), ([], 403, False)])
 async def test_behind_a_trusted_proxy_one_signs_in_over_https(settings, proxies, status, is_secure):
     """The origin of the form fits only where the request counts as https."""

@@ -14,7 +14,7 @@ from energy.live import Viewer
 VISITOR = Viewer(
     language="en", host="garage", is_secure=False, is_signed_in=False, may_approve=False, may_configure=False
 )
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("closed_connections")]
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ from stations.models import Command, Station
 from tests.http_client import Answer, ask, token_of
 from tests.stations.test_consumer import in_database
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("closed_connections")]
 
 COMMANDS = "/api/stations/CP1/commands"
 HALF = '"\\ud800"'
