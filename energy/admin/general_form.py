@@ -15,6 +15,7 @@ from energy.meters.base import MeterError
 from energy.meters.decode import load_maps
 from energy.meters.modbus import EXAMPLES, parse_url
 from energy.models import Installation, Measurement, Meter
+from energy.places import country_names
 from energy.reading import MANUAL, meter_map
 
 LABEL_MAX = 60  # characters of an entry in the list of models
@@ -133,6 +134,8 @@ class GeneralForm(forms.ModelForm):  # type: ignore[type-arg]
         help_text=_("JSON with the keys of energy/meters/registers.yaml."),
     )
 
+    country = forms.ChoiceField(label=_("Country"), widget=UnfoldAdminSelectWidget)
+
     class Meta:
         model = Installation
         fields = [name for _key, _title, names in SECTIONS for name in names if name not in METER_FIELDS]
@@ -141,7 +144,6 @@ class GeneralForm(forms.ModelForm):  # type: ignore[type-arg]
             "mode": forms.RadioSelect,
             **{name: decimal_input() for name in DECIMALS},
             "name": text_input(),
-            "country": text_input(maxlength="2"),
             "time_zone": text_input(list="time_zones"),
         }
         labels = {
@@ -154,7 +156,6 @@ class GeneralForm(forms.ModelForm):  # type: ignore[type-arg]
             "fail_safe_a": _("Fail-safe current of a station"),
             "measurement": _("Kind of measurement"),
             "ct_ratio_a": _("Primary of the current transformers"),
-            "country": _("Country"),
             "time_zone": _("Time zone"),
         }
         help_texts = {
@@ -169,7 +170,6 @@ class GeneralForm(forms.ModelForm):  # type: ignore[type-arg]
                 "is told it when the meter is silent."
             ),
             "ct_ratio_a": _("75–6000 A, as printed on the transformers."),
-            "country": _("Two capital letters, such as FR."),
             "time_zone": _("Such as Europe/Paris: days and months of the exports begin and end by it."),
         }
 
@@ -182,15 +182,14 @@ class GeneralForm(forms.ModelForm):  # type: ignore[type-arg]
             meter_unit=self.meter.unit,
             meter_registers=self.meter.manual_map,
         )
+        names = country_names()
+        names.setdefault(self.instance.country, self.instance.country)
+        self.fields["country"].choices = list(names.items())  # type: ignore[attr-defined]
         self.fields["meter_url"].help_text = gettext("Write it like %(examples)s.") % {"examples": EXAMPLES}
         for name in DECIMALS:
             value = self.initial.get(name)
             if isinstance(value, float) and value.is_integer():
                 self.initial[name] = int(value)
-
-    def clean_country(self) -> str:
-        """Take small letters for capital ones."""
-        return str(self.cleaned_data["country"]).upper()
 
     def clean_meter_unit(self) -> int:
         """Take no number for the usual one."""

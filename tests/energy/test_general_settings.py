@@ -100,7 +100,7 @@ def test_installation_and_meter_are_saved_at_once_and_decided_on_once(
         ({"mode": "static", "static_limit_a": "64"}, "static_limit_a", "must not be above the fuse"),
         ({"derating_percent": "51"}, "derating_percent", "less than or equal to 50"),
         ({"fail_safe_a": "3"}, "fail_safe_a", "6 A and more"),
-        ({"country": "F1"}, "country", "two capital letters"),
+        ({"country": "F1"}, "country", "Select a valid choice"),
         ({"time_zone": "Mars/Base"}, "time_zone", "time zone such as Europe/Paris"),
         ({"meter_model": "nobody"}, "meter_model", "not one of the available choices"),
         ({"meter_url": "meter"}, "meter_url", "This address cannot be used"),
@@ -166,8 +166,12 @@ def test_the_page_speaks_the_browsers_language(administrator):
     assert "Paramètres généraux" in page
 
 
-def test_small_letters_make_a_country_too(administrator):
-    administrator.post(PAGE, {**DELIVERED, "country": "de"})
+def test_the_country_is_chosen_by_its_name(administrator):
+    assert (
+        '<option value="DE">Allemagne</option>'
+        in administrator.get(PAGE, headers={"accept-language": "fr"}).content.decode()
+    )
+    administrator.post(PAGE, {**DELIVERED, "country": "DE"})
     assert Installation.get_solo().country == "DE"
 
 
