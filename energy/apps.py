@@ -22,28 +22,13 @@ class EnergyConfig(AppConfig):
     def ready(self) -> None:
         """Listen to the stations, and keep every change of the installation and its meter."""
         from accounts import audit
+        from energy.general_settings import READ_BY, SUPPLY
         from energy.models import Installation, Meter
         from stations.signals import decide_again
 
         decide_again.connect(ask_for_decision, dispatch_uid="energy.ask_for_decision")
-        audit.track(
-            Installation,
-            fields=[
-                "name",
-                "country",
-                "time_zone",
-                "mode",
-                "phases",
-                "fuse_a",
-                "derating_percent",
-                "static_limit_a",
-                "fail_safe_a",
-                "measurement",
-                "ct_ratio_a",
-                "timing",
-            ],
-        )
-        audit.track(Meter, fields=["model", "url", "unit", "manual_map"])
+        audit.track(Installation, fields=[*SUPPLY, "timing"])
+        audit.track(Meter, fields=READ_BY)
 
 
 def ask_for_decision(**_signal: Any) -> None:
