@@ -12,6 +12,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.admin import ModelAdmin
 from unfold.decorators import action
 
+from accounts.access import has_role
 from accounts.models import Role, User
 from accounts.second_factor import has_second_factor, remove_second_factor
 from accounts.sessions import describe_sessions, end_sessions
@@ -47,7 +48,7 @@ class WaysIn(ModelAdmin):  # type: ignore[misc]
 
     def has_ways_in_permission(self, request: HttpRequest, object_id: Any = None) -> bool:  # noqa: ARG002
         """Only administrators may weaken how somebody signs in."""
-        return isinstance(request.user, User) and request.user.role == Role.ADMINISTRATOR
+        return has_role(request.user, Role.ADMINISTRATOR)
 
 
 def _do(request: HttpRequest, user: User) -> str:

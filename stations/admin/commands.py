@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action
 
+from accounts.access import has_role
 from accounts.models import Role
 from stations.admin.command_form import CommandForm, PayloadForm, configuration_of, example_of, initial_of
 from stations.admin.command_words import CONSEQUENCES, PROFILE_TITLES, TITLES
@@ -105,7 +106,7 @@ class CommandTools(ModelAdmin):  # type: ignore[misc]
 
     def has_command_permission(self, request: HttpRequest, object_id: Any = None) -> bool:  # noqa: ARG002
         """Only administrators send commands."""
-        return getattr(request.user, "role", None) == Role.ADMINISTRATOR
+        return has_role(request.user, Role.ADMINISTRATOR)
 
     @action(description=gettext_lazy("All commands"), url_path="send-command", permissions=["command"])  # type: ignore[untyped-decorator]
     def send_command(self, request: HttpRequest, object_id: str) -> HttpResponse:
