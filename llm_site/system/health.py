@@ -173,12 +173,9 @@ def _worker(title: str, pulse: Pulse) -> Part:
     since = _moment(datetime.fromtimestamp(pulse.at, UTC))
     if pulse.is_busy and age_s > WORKER_LATE_S:
         level = Level.DEGRADED if age_s > WORKER_LONG_S else Level.OK
-        since = _moment(datetime.fromtimestamp(pulse.at, timezone.get_current_timezone()))
-        return Part(
-            "worker", title, level, _("busy with %(task)s since %(time)s") % {"task": pulse.task, "time": since}
-        )
+        text = _("busy with %(task)s since %(time)s") % {"task": pulse.task, "time": since}
+        return Part("worker", title, level, text)
     if age_s > WORKER_LATE_S:
-        since = _moment(datetime.fromtimestamp(pulse.at, timezone.get_current_timezone()))
         advice = _("Backups, badge lists of stations and upkeep wait. Look at the log of the worker.")
         return Part("worker", title, Level.DOWN, _("has taken no task since %(time)s") % {"time": since}, advice)
     return Part("worker", title, Level.OK, _("last task %(seconds)d s ago") % {"seconds": max(0, round(age_s))})
