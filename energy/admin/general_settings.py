@@ -74,7 +74,8 @@ class InstallationAdmin(SingletonModelAdmin, ModelAdmin):  # type: ignore[misc]
         """Add what the page shows beside the fields."""
         form = context["adminform"].form
         stations = Station.objects.filter(state=StationState.CONFIGURED).count()
-        saved = Installation.get_solo()
+        saved, in_use = Installation.get_solo(), Meter.get_solo()
+        fail_safe_line_a = max(fail_safe_lines(saved))
         saved.fail_safe_a = None
         context |= {
             "title": _("General settings"),
@@ -83,11 +84,11 @@ class InstallationAdmin(SingletonModelAdmin, ModelAdmin):  # type: ignore[misc]
             "share_a": default_fail_safe_a(saved, stations),
             "derated_a": saved.derated_a,
             "most_a": most_for_charging_a(saved),
-            "fail_safe_line_a": max(fail_safe_lines(Installation.get_solo())),
+            "fail_safe_line_a": fail_safe_line_a,
             "meters": meters_known(),
             "time_zones": time_zones(),
             "own_network": own_network(),
-            "ports": [(port, _is_in_use(port)) for port in serial_ports()],
+            "ports": [(port, is_same_line(in_use.url, f"serial://{port}")) for port in serial_ports()],
             **_line_context(),
             **_search_context(),
         }
@@ -123,10 +124,6 @@ class InstallationAdmin(SingletonModelAdmin, ModelAdmin):  # type: ignore[misc]
     def _stop_search(self, request: HttpRequest) -> HttpResponse:
         stop_search()
         return self._meter_search(request)
-
-
-def _is_in_use(port: str) -> bool:
-    return is_same_line(Meter.get_solo().url, f"serial://{port}")
 
 
 def _line_context() -> dict[str, Any]:
