@@ -94,14 +94,15 @@ class StationAdmin(StationList, Together, StationRemoval, FleetCommandTools):
         """Say along with the form what the station waits for, and where it finds the load manager."""
         station = options.get("obj")
         host, is_secure = request.get_host(), request.is_secure()
-        identity = station.identity if station else ""
+        identity, room = station.identity if station else "", room_for_stations()
+        is_unusable = station is not None and station.state == StationState.NOT_USABLE
         here = {
             "station": station,
             "address": ocpp_address(host, is_secure=is_secure, identity=identity),
             "is_this_machine_only": is_this_machine_only(host),
-            "room": room_for_stations(),
+            "room": room,
             "maximum": maximum_stations(),
-            "why_not_usable": why_not_usable() if station and station.state == StationState.NOT_USABLE else "",
+            "why_not_usable": why_not_usable(is_full=room == 0) if is_unusable else "",
         }
         return super().render_change_form(request, {**context, **here}, *args, **options)
 

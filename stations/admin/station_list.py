@@ -4,7 +4,18 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Case, Exists, IntegerField, OrderBy, OuterRef, Prefetch, QuerySet, Value, When
+from django.db.models import (
+    BooleanField,
+    Case,
+    Exists,
+    IntegerField,
+    OrderBy,
+    OuterRef,
+    Prefetch,
+    QuerySet,
+    Value,
+    When,
+)
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.utils import timezone
@@ -52,20 +63,20 @@ def chip(text: Any, kind: str) -> SafeString:
     return render_to_string("unfold/helpers/label.html", {"text": text, "type": kind})
 
 
-def why_not_usable() -> str:
-    """Say why a station is not usable, and what to do."""
-    if room_for_stations() == 0:
+def why_not_usable(*, is_full: bool) -> str:
+    """Say why a station is not usable, and what to do; `is_full`: the edition has no room."""
+    if is_full:
         text = gettext("Edition full: %(maximum)s stations at most")
         return text % {"maximum": maximum_stations()}
     return gettext("Taken out of service, or came while the edition was full")
 
 
-def state_chip(station: Station) -> SafeString:
-    """Show where a station is on its way into service, with the reason where it is not usable."""
+def state_chip(station: Any) -> SafeString:
+    """Show where a station of the list is on its way into service, with the reason where it is not usable."""
     shown = chip(StationState(station.state).label, CHIPS[StationState(station.state)])
     if station.state != StationState.NOT_USABLE:
         return shown
-    return format_html("<span>{}<br><small>{}</small></span>", shown, why_not_usable())
+    return format_html("<span>{}<br><small>{}</small></span>", shown, why_not_usable(is_full=station.is_edition_full))
 
 
 def connection_in_words(station: Station) -> str:
@@ -103,10 +114,11 @@ class StationList(ModelAdmin):  # type: ignore[misc]
         return [waits.asc(), *by_name()]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Station]:
-        """Fetch the connectors along, each with whether a transaction runs."""
+        """Fetch along whether the edition is full, and the connectors, each with whether a transaction runs."""
         running = Transaction.objects.filter(connector=OuterRef("pk"), stopped_at=None)
         connectors = Connector.objects.annotate(is_running=Exists(running)).order_by("number")
-        found: QuerySet[Station] = super().get_queryset(request)
+        is_full = Value(room_for_stations() == 0, output_field=BooleanField())
+        found: QuerySet[Station] = super().get_queryset(request).annotate(is_edition_full=is_full)
         return found.prefetch_related(Prefetch("connectors", connectors, to_attr="seen_connectors"))
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
@@ -138,7 +150,7 @@ class StationList(ModelAdmin):  # type: ignore[misc]
         return len(station.seen_connectors)
 
     @display(description=_("state"), ordering="state")  # type: ignore[untyped-decorator]
-    def state_shown(self, station: Station) -> SafeString:
+    def state_shown(self, station: Any) -> SafeString:
         """Show its state as a chip with a word."""
         return state_chip(station)
 

@@ -110,6 +110,15 @@ def test_the_list_costs_as_many_queries_for_twenty_stations_as_for_one(admin, dj
         shown(admin)
 
 
+def test_the_reason_why_stations_are_not_usable_is_looked_up_once(admin, settings, django_assert_max_num_queries):
+    settings.EDITION = "XEM510"
+    for number in range(20):
+        add(f"CP{number}", state="not_usable")
+    shown(admin)
+    with django_assert_max_num_queries(24):
+        shown(admin)
+
+
 def test_stations_go_out_of_service_and_back(admin):
     station = add("CP1", state="configured")
     act(admin, "take_out", station)
