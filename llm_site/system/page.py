@@ -18,7 +18,6 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from llm_site.machine_clock import machine_clock
 from llm_site.system import machine
 from llm_site.system.archive import Backup, BackupRefused
 from llm_site.system.forms import BackupForm, RestoreForm, UploadForm
@@ -86,7 +85,6 @@ def system(request: HttpRequest) -> HttpResponse:
         "port": settings.PORT,
         "tls_port": settings.TLS_PORT if settings.TLS_CERT else None,
         "ocpp_addresses": machine.ocpp_addresses(),
-        "clock": machine_clock(),
         "machine_started_at": machine.machine_started_at(),
         "started_at": machine.STARTED_AT,
     }
