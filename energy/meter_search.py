@@ -190,19 +190,15 @@ def search_on(*, run: int) -> bool:
         if time.monotonic() >= until:
             break
     is_over = search.done >= len(steps)
-    return (
-        bool(
-            MeterSearch.objects.filter(run=run, state=SearchState.RUNNING).update(
-                state=SearchState.FINISHED if is_over else SearchState.RUNNING,
-                done=search.done,
-                doing="" if is_over else steps[search.done].url[:DOING_MAX],
-                found=search.found,
-                left_out=search.left_out,
-                heard_at=timezone.now(),
-            )
-        )
-        and not is_over
+    goes_on = MeterSearch.objects.filter(run=run, state=SearchState.RUNNING).update(
+        state=SearchState.FINISHED if is_over else SearchState.RUNNING,
+        done=search.done,
+        doing="" if is_over else steps[search.done].url[:DOING_MAX],
+        found=search.found,
+        left_out=search.left_out,
+        heard_at=timezone.now(),
     )
+    return bool(goes_on) and not is_over
 
 
 def _take(step: Step, search: MeterSearch) -> None:
