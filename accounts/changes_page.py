@@ -16,11 +16,11 @@ from django.utils.text import capfirst
 from django.utils.timezone import localtime
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin
 
 from accounts.changes import lines_of, subject_of
 from accounts.models import Change
 from accounts.origin import Way
+from accounts.read_only import ReadOnlyAdmin
 
 MOST_LINES = 4  # of one entry in the list; its page has all
 
@@ -85,7 +85,7 @@ class SubjectFilter(_Filter):
 
 
 @admin.register(Change)
-class ChangeAdmin(ModelAdmin):  # type: ignore[misc]
+class ChangeAdmin(ReadOnlyAdmin):
     """Who changed what, when, from what to what, and from where."""
 
     list_display = ["moment", "who", "way", "subject", "done", "summary"]
@@ -97,18 +97,6 @@ class ChangeAdmin(ModelAdmin):  # type: ignore[misc]
     search_help_text = _("Name of what was changed, value, user or address")
     fields = readonly_fields = ["moment", "who", "way", "address", "subject", "done", "all_lines"]
     show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 (Django's interface)
-        """Entries come to be by what is done."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
-        """What happened stays as it was."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
-        """Nothing is lost by hand."""
-        return False
 
     @admin.display(description=_("time"), ordering="timestamp")
     def moment(self, change: Change) -> str:

@@ -1,33 +1,14 @@
 """What happened at stations: to be read, not changed."""
 
-from typing import Any
-
 from django.contrib import admin
-from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin
 
+from accounts.read_only import ReadOnlyAdmin
 from stations.models import Command, Frame, StrayMessage, Transaction
 from stations.reported_words import STOP_REASONS, in_words
-
-
-class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
-    """What happened: to be read, not changed."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 (Django's interface)
-        """Nothing is added by hand."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
-        """Nothing is changed by hand."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
-        """Nothing is lost by hand."""
-        return False
 
 
 @admin.register(Transaction)

@@ -9,8 +9,8 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.decorators import action
 
+from accounts.read_only import ReadOnlyAdmin
 from stations.admin.command_words import TITLES
-from stations.admin.history import ReadOnlyAdmin
 from stations.certificates import authority
 from stations.commanding import request_command
 from stations.connections import withdraw_certificates
