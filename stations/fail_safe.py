@@ -1,6 +1,8 @@
 """Writes on fail-safe tests; `ocpp16/fail_safe.py` carries one out where the socket is."""
 
+import logging
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -14,6 +16,8 @@ from stations.models import Connector, FailSafeTest, Station, Transaction
 from stations.ocpp16.falling_back import Finding, least_draw
 from stations.ocpp16.sockets import publish
 from stations.services import forget_limits
+
+logger = logging.getLogger(__name__)
 
 LONGEST = timedelta(minutes=10)
 
@@ -71,15 +75,25 @@ def begin_fail_safe_test(*, connector_id: int, user: User | None) -> FailSafeTes
         "station_id": connector.station_id,
         "subject": [begun.pk, connector.pk, connector.number, running.pk, limit_a, standing_a],
     }
-    transaction.on_commit(lambda: publish(message))
+    transaction.on_commit(lambda: _hand_over(begun, message))
     return begun
+
+
+def _hand_over(begun: FailSafeTest, message: dict[str, Any]) -> None:
+    """Give a test to the process that holds the socket; without a broker it ends at once."""
+    try:
+        publish(message)
+    except Exception:
+        logger.exception("The channel layer is away; fail-safe test %s was not begun", begun.pk)
+        end_fail_safe_test(test_id=begun.pk, finding=Finding.ENDED)
 
 
 def stop_fail_safe_test(*, test_id: int) -> None:
     """End a running test by hand; the car gets its limit again."""
     running = FailSafeTest.objects.filter(pk=test_id, ended_at=None).first()
     if running is not None and end_fail_safe_test(test_id=test_id, finding=Finding.STOPPED):
-        publish({"type": "stations.fail_safe_stop", "station_id": running.station_id})
+        message = {"type": "stations.fail_safe_stop", "station_id": running.station_id}
+        transaction.on_commit(lambda: publish(message), robust=True)
 
 
 @transaction.atomic

@@ -66,3 +66,13 @@ def test_an_advanced_user_cannot_test(client, page):
     client.force_login(save_user(username="anna", role="advanced", password="Garage-2026"))
     assert client.post(page, {"connector": "1"}).status_code == 403
     assert not FailSafeTest.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_a_broker_a_test_ends_at_once(client, page, settings):
+    nowhere = {"hosts": ["unix:///nowhere/redis.sock"]}
+    settings.CHANNEL_LAYERS = {
+        "default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": nowhere}
+    }
+    assert client.post(page, {"connector": "1"}).status_code == 302
+    assert not FailSafeTest.objects.get().is_running
