@@ -3,7 +3,9 @@
 A row would not do: it would be in the backup, and gone after the restore.
 """
 
+import fcntl
 import json
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,12 +73,24 @@ def last_job() -> Job | None:
 
 def announce_job(kind: str, file: str) -> None:
     """Show a job before it has begun, once or again. Raises BackupRefused while another runs."""
-    last = last_job()
-    is_this = last is not None and (last.kind, last.file, last.total) == (kind, file, 0)
-    if last is not None and last.is_running and not is_this:
-        raise BackupRefused(_("Another backup or restore is under way: wait for its end, or stop it."))
-    _stop_file().unlink(missing_ok=True)
-    _save(Job(kind, file))
+    with _alone():
+        last = last_job()
+        is_this = last is not None and (last.kind, last.file, last.total) == (kind, file, 0)
+        if last is not None and last.is_running and not is_this:
+            raise BackupRefused(_("Another backup or restore is under way: wait for its end, or stop it."))
+        _stop_file().unlink(missing_ok=True)
+        _save(Job(kind, file))
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Let one process at a time look at the job and announce another."""
+    folder = os.open(backup_folder(), os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def stop_job() -> None:
