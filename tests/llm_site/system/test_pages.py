@@ -146,7 +146,7 @@ def test_the_meter_is_judged_by_its_age_and_its_error():
     assert parts()["meter"].advice
 
 
-def test_a_full_disk_and_a_database_that_is_away_are_said(monkeypatch):
+def test_a_full_disk_is_said(monkeypatch):
     monkeypatch.setattr(health, "DISK_FULL", 2**70)
     monkeypatch.setattr(health, "DISK_LOW", 2**70)
     assert parts()["disk"].level == Level.DOWN
