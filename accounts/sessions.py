@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.contrib.sessions.backends.db import SessionStore as DatabaseSession
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -18,7 +19,7 @@ from accounts.addresses import client_address
 from accounts.models import Session, User
 from accounts.secrets import keyed_hash
 
-ADMINISTERING_IDLE_S, LOOKING_IDLE_S = 12 * 3600, 30 * 24 * 3600
+LOOKING_IDLE_S = 30 * 24 * 3600  # of those who administer: SESSION_COOKIE_AGE
 SEEN_EACH = timedelta(minutes=5)
 VISIT = "visit"  # where a session keeps how it began: [address, agent, seconds since 1970]
 
@@ -82,7 +83,7 @@ def begin_session(sender: type[User], request: HttpRequest, user: User, **_signa
     """Note in a new session where it began, and give it the idle time of its user (signal user_logged_in)."""
     agent = request.META.get("HTTP_USER_AGENT", "").replace("\x00", "")[:300]
     request.session[VISIT] = [(client_address(request) or "")[:45], agent, timezone.now().timestamp()]
-    request.session.set_expiry(ADMINISTERING_IDLE_S if user.is_staff else LOOKING_IDLE_S)
+    request.session.set_expiry(settings.SESSION_COOKIE_AGE if user.is_staff else LOOKING_IDLE_S)
 
 
 @dataclass(frozen=True, slots=True)
