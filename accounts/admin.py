@@ -4,9 +4,11 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import UserChangeForm
 from django.contrib.auth.models import Group
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -22,7 +24,8 @@ from unfold.widgets import UnfoldAdminRadioSelectWidget
 from accounts import changes_page  # noqa: F401 (registers its page)
 from accounts.access import has_role
 from accounts.models import AccessSettings, Role, User
-from accounts.services import apply_role, end_token, is_last_administrator, renew_token
+from accounts.services import apply_role, end_token, hold_administrators, is_last_administrator, renew_token
+from accounts.sessions import end_sessions
 from accounts.ways_in import WaysIn
 
 admin.site.unregister(Group)
@@ -57,6 +60,7 @@ class UserForm(UserChangeForm):  # type: ignore[type-arg]  # Django's is not gen
         remains = cleaned.get("role", self.instance.role) == Role.ADMINISTRATOR and cleaned.get("is_active")
         if remains:
             return cleaned
+        hold_administrators()
         if is_last_administrator(self.instance):
             self.add_error("role", _("This is the last active administrator: make another one first."))
         elif self.instance.pk == self.asked_by.pk:
@@ -111,6 +115,10 @@ class UserAdmin(DjangoUserAdmin, WaysIn):  # type: ignore[type-arg]
         users: QuerySet[User] = super().get_queryset(request)
         return users if self._is_administrator(request) else users.filter(role=Role.STANDARD)
 
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:  # noqa: ARG002
+        """Filter by what the list offers alone: the key of a session or the hash of a token could be guessed by it."""
+        return lookup.partition("__")[0] in self.list_filter
+
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
         """Let administrators alone choose a profile."""
         sets = super().get_fieldsets(request, obj)
@@ -139,6 +147,8 @@ class UserAdmin(DjangoUserAdmin, WaysIn):  # type: ignore[type-arg]
         apply_role(obj)
         obj.must_change_password = obj.must_change_password or not change
         super().save_model(request, obj, form, change)
+        if change and "role" in form.changed_data:  # it began with the idle time of the old one
+            end_sessions(user=obj, but=request.session.session_key)
 
     def has_view_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         """Show whom one manages."""
@@ -152,6 +162,14 @@ class UserAdmin(DjangoUserAdmin, WaysIn):  # type: ignore[type-arg]
         """Keep the last administrator, and who asks."""
         is_kept = obj is not None and (obj == request.user or is_last_administrator(obj))
         return not is_kept and self._manages(request, obj) and bool(super().has_delete_permission(request, obj))
+
+    @transaction.atomic
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """Let two administrators who delete each other take turns."""
+        if request.method == "POST":
+            hold_administrators()
+        response: HttpResponse = super().delete_view(request, object_id, extra_context)
+        return response
 
     def _is_administrator(self, request: HttpRequest) -> bool:
         return has_role(request.user, Role.ADMINISTRATOR)
@@ -172,7 +190,8 @@ class UserAdmin(DjangoUserAdmin, WaysIn):  # type: ignore[type-arg]
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
         """Give a user a temporary password; one's own is changed where it stays."""
-        if id == str(request.user.pk):
+        user = self.get_object(request, unquote(id))
+        if user is not None and user.pk == request.user.pk:
             return redirect("change-password")
         response: HttpResponse = super().user_change_password(request, id, form_url)
         return response

@@ -25,7 +25,11 @@ class AccountsConfig(AppConfig):
             User,
             fields=["username", "role", "email", "is_active", "must_change_password"],
             secrets=["password", "api_token_hash"],
-            names={"api_token_hash": _("API token")},
+            names={
+                "api_token_hash": _("API token"),
+                "second_factor": _("Second factor"),
+                "recovery_codes": _("Recovery codes"),
+            },
         )
         audit.track(
             AccessSettings,

@@ -79,7 +79,8 @@ class SubjectFilter(_Filter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Change]) -> QuerySet[Change]:
         """Find nothing of what is no number."""
-        if self.value() is not None and not str(self.value()).isdecimal():
+        value = self.value()
+        if value is not None and not (value.isdecimal() and len(value) <= 9):
             return queryset.none()
         return super().queryset(request, queryset)
 

@@ -106,6 +106,13 @@ class OwnPasswordForm(CountedForm, PasswordChangeForm):
         super().__init__(user, *args, **kwargs)
         self.request = request
 
+    def clean_new_password1(self) -> str:
+        """Refuse the one that is to go: a temporary password would stay known to who gave it (SPEC S29)."""
+        password: str = self.cleaned_data["new_password1"]
+        if password == self.cleaned_data.get("old_password"):
+            raise forms.ValidationError(_("This is the present password: choose another one."))
+        return password
+
     def clean_old_password(self) -> str:
         """Look at the old password."""
         password: str = self.cleaned_data["old_password"]

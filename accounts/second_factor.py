@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
 
+from accounts import audit
 from accounts.models import AccessSettings, Authenticator, Role, User
 from accounts.secrets import keyed_hash
 
@@ -55,12 +56,14 @@ def confirm_set_up(*, user: User, code: str) -> list[str] | None:
     Authenticator.objects.filter(user=user).exclude(pk=device.pk).delete()
     device.confirmed = True
     device.save()
+    audit.record(user, {"second_factor": (False, True)})
     return renew_recovery_codes(user=user)
 
 
 @transaction.atomic
 def renew_recovery_codes(*, user: User) -> list[str]:
     """Make ten new recovery codes and return them; only their keyed hashes are kept, the old ones end."""
+    audit.record(user, {"recovery_codes": (audit.HIDDEN, audit.HIDDEN)})
     codes = ["".join(secrets.choice(RECOVERY_ALPHABET) for _ in range(10)) for _ in range(RECOVERY_CODES)]
     StaticDevice.objects.filter(user=user).delete()
     device = StaticDevice.objects.create(user=user, name="recovery codes")
@@ -90,6 +93,8 @@ def use_code(*, user: User, code: str) -> bool:
 def remove_second_factor(*, user: User) -> None:
     """Let a user sign in with the password alone."""
     _lock(user)
+    if has_second_factor(user):
+        audit.record(user, {"second_factor": (True, False)})
     Authenticator.objects.filter(user=user).delete()
     StaticDevice.objects.filter(user=user).delete()
 

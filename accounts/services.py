@@ -19,6 +19,11 @@ def apply_role(user: User) -> None:
     user.is_staff = user.role != Role.STANDARD
 
 
+def hold_administrators() -> None:
+    """Have others who demote, deactivate or delete an administrator wait until the transaction is over."""
+    list(User.objects.select_for_update().filter(role=Role.ADMINISTRATOR).order_by("pk"))
+
+
 def is_last_administrator(user: User) -> bool:
     """Say whether nobody could administer any more without this user."""
     administrators = User.objects.filter(role=Role.ADMINISTRATOR, is_active=True)

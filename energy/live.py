@@ -87,10 +87,11 @@ async def overview_events(viewer: Viewer, session_key: str | None = None) -> Asy
         while loop.time() < ends_at:
             frame = newest_frame()
             overview = await asyncio.shield(frame.overview)
-            if overview.is_restricted and loop.time() >= check_right_at:
+            if (overview.is_restricted or viewer.is_signed_in) and loop.time() >= check_right_at:
                 if not (viewer.is_signed_in and await _is_open(session_key)):
-                    yield _event("ended", "restricted")
-                    return
+                    if overview.is_restricted:
+                        yield _event("ended", "restricted")
+                    return  # of a public one the browser comes back by itself, and sees what everyone sees
                 check_right_at = loop.time() + RIGHT_CHECK_S
             if viewer not in frame.html:
                 frame.html[viewer] = render(overview, viewer)

@@ -249,6 +249,7 @@ class _Writer:
 
     def _write_users(self) -> None:
         rows = {row.username: row for row in User.objects.all()}
+        could_administer = _can_administer(User.objects.all())
         for username, given in self._entries("users").items():
             row = rows.get(username)
             if row is not None and not _is_changed(row, given):
@@ -260,6 +261,9 @@ class _Writer:
                 if "token" in given and given["token"] is None:
                     end_token(user=saved)
             self.outcome.note("users", username, is_new=row is None)
+        if could_administer and not _can_administer(User.objects.all()):
+            with self._located(("users",)):
+                raise ValidationError("nobody could administer any more: leave one active administrator")
 
     def _finish_first_start(self) -> None:
         """Count the first start as made where a file brings an installation and an administrator who can sign in."""
