@@ -9,7 +9,7 @@ from django.utils import timezone
 from accounts import audit
 from badges.authorisation import access_rule, decide, find_badge
 from badges.models import Badge
-from stations.editions import room_for_stations
+from stations.editions import hold_room, room_for_stations
 from stations.errors import StationRefused
 from stations.models import (
     Connector,
@@ -110,7 +110,7 @@ def boot_station(*, station_id: int, boot: Boot) -> str:
     station.vendor, station.model = boot.vendor, boot.model
     station.serial_number, station.firmware_version = boot.serial_number, boot.firmware_version
     if station.state == StationState.PENDING and settings.ACCEPT_STATIONS == "auto":
-        station.state = StationState.NOT_USABLE if room_for_stations() == 0 else StationState.CONFIGURED
+        station.state = StationState.NOT_USABLE if hold_room() == 0 else StationState.CONFIGURED
     _write(station, "vendor", "model", "serial_number", "firmware_version", "state")
     if station.state != state:
         audit.record(station, {"state": (state, station.state)})

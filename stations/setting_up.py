@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from accounts import audit
 from badges.models import Badge
-from stations.editions import room_for_stations
+from stations.editions import hold_room
 from stations.errors import EditionFull
 from stations.models import Station, StationState
 from stations.preconfiguration import onboard_now
@@ -23,9 +23,10 @@ def approve_stations(*, station_ids: list[int]) -> int:
 
     Without room for all raises EditionFull, changing none.
     """
+    room = hold_room()
     new = Station.objects.filter(pk__in=station_ids).exclude(state=StationState.CONFIGURED)
     numbers = list(new.values_list("pk", flat=True))
-    wanted, room = len(numbers), room_for_stations()
+    wanted = len(numbers)
     if room is not None and wanted > room:
         text = _(
             "Edition %(edition)s has room for %(room)d more stations, %(wanted)d were chosen: choose fewer, "

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import Max, Q
 
 from stations.metering import keep_samples
-from stations.models import Connector, Transaction
+from stations.models import Connector, Station, Transaction
 from stations.ocpp16.normalise import CLOCK_FLAG, METER_FLAG, Start, Stop
 from stations.services import ask_to_decide, authorise, connector_of, note_idle
 from stations.strays import keep_stray
@@ -103,6 +103,8 @@ def _meant_by(station_id: int, stop: Stop) -> Transaction | None:
     numbered = ours.filter(pk=stop.transaction_id).select_related("connector").first() if stop.transaction_id else None
     if numbered is not None:
         return numbered
+    if stop.transaction_id and (left_behind := _left_behind(station_id, stop.transaction_id)) is not None:
+        return left_behind
     possible = ours.filter(stopped_at=None, started_at__lte=stop.at).select_related("connector")
     if stop.meter_wh is not None:
         possible = possible.filter(meter_start_wh__lte=stop.meter_wh)
@@ -110,6 +112,13 @@ def _meant_by(station_id: int, stop: Stop) -> Transaction | None:
         same_badge = possible.filter(id_tag__iexact=stop.id_tag)
         possible = same_badge if same_badge else possible
     return possible[0] if len(possible) == 1 else None
+
+
+def _left_behind(station_id: int, number: int) -> Transaction | None:
+    """Find a transaction by number that this station had before it was deleted and came back."""
+    identity = Station.objects.filter(pk=station_id).values("identity")
+    kept = Transaction.objects.select_for_update(of=("self",)).filter(connector=None, station_identity__in=identity)
+    return kept.filter(pk=number).first()
 
 
 def close_transaction(ended: Transaction, *, at: datetime, meter_wh: int | None, reason: str) -> None:

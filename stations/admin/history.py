@@ -17,6 +17,22 @@ class TransactionAdmin(ReadOnlyAdmin):
 
     list_display = ["id", "place", "id_tag", "started_at", "stopped_at", "energy", "why_stopped"]
     list_select_related = ["connector__station"]
+    fields = [
+        "place",
+        "id_tag",
+        "badge",
+        "is_authorised",
+        "started_at",
+        "meter_start_wh",
+        "stopped_at",
+        "meter_stop_wh",
+        "energy",
+        "why_stopped",
+        "stop_id_tag",
+        "flags",
+        "raw_start",
+        "raw_stop",
+    ]
     date_hierarchy = "started_at"
     search_fields = [
         "id_tag",

@@ -322,6 +322,8 @@ class Limits:
     async def lend(self, subject: Subject, duration_s: float) -> Finding | None:
         """Give a connector its limit for a while only; None: it took it. What it is counted with stays as it is.
 
+        One that did not answer may have taken it.
+
         That needs a form with an end on the clock, below which the standing current lies.
         """
         rung = (await self._climb(Role.LIVE)).proven
@@ -344,7 +346,7 @@ class Limits:
             answer = await self._call("SetChargingProfile", payload)
         except (NoAnswer, OcppError) as error:
             logger.warning("Station %s: a limit with an end: %s", self._station_id, error)
-            return Finding.REFUSED
+            return Finding.NOT_MEASURED if isinstance(error, NoAnswer) else Finding.REFUSED
         return None if answer.get("status") == "Accepted" else Finding.REFUSED
 
     async def _standing_climb(self) -> Climb:

@@ -98,7 +98,7 @@ class FailSafeTrial:
         self._has_lent = True  # from now on it may have been
         refusal = await self._limits.lend(subject, LIMIT_S)
         if refusal is not None:
-            self._has_lent = False
+            self._has_lent = refusal is Finding.NOT_MEASURED
             return refusal, None
         await asyncio.sleep(LIMIT_S + SETTLE_S)
         drawn_a, fell = await self._await_draw(lambda drawn: has_fallen(drawn, subject.standing_a))

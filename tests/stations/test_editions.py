@@ -1,6 +1,10 @@
 """How many stations an edition takes into service."""
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
 import pytest
+from django.db import connections
 
 from stations.errors import EditionFull
 from stations.models import Station
@@ -33,3 +37,23 @@ def test_automatic_acceptance_stops_where_the_edition_ends(settings):
     settings.EDITION, settings.ACCEPT_STATIONS = "XEM510", "auto"
     states = [boot_station(station_id=pk, boot=Boot("Acme", "One", "", "")) for pk in stations(11)]
     assert states == ["configured"] * 10 + ["not_usable"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_who_approve_at_once_do_not_overrun_the_edition(settings):
+    settings.EDITION = "XEM510"
+    stations(9, state="configured")
+    waiting, barrier = stations(2), Barrier(2)
+
+    def approve(station_id):
+        try:
+            barrier.wait(10)
+            return approve_stations(station_ids=[station_id])
+        except EditionFull:
+            return 0
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(2) as both:
+        assert sorted(both.map(approve, waiting)) == [0, 1]
+    assert Station.objects.filter(state="configured").count() == 10

@@ -191,6 +191,18 @@ async def test_a_refused_end_is_a_finding_and_the_limit_before_stays():
         assert wire.held_a() == LIMIT_A
 
 
+async def test_a_station_that_does_not_answer_may_have_taken_it_and_is_given_its_limit_again(monkeypatch):
+    async with Wire() as wire:
+        await charging(wire)
+        monkeypatch.setattr(consumer, "CALL_TIMEOUT_S", 0.2)
+        wire.replies["SetChargingProfile"] = lambda payload: (
+            None if "duration" in payload["csChargingProfiles"]["chargingSchedule"] else {"status": "Accepted"}
+        )
+        await in_database(begin)
+        assert (await ended()).finding == "not_measured"
+        await eventually(lambda: "duration" not in last_schedule(wire))
+
+
 async def test_a_station_that_goes_away_meanwhile_is_told_its_limit_when_it_is_back():
     async with Wire() as wire:
         await charging(wire)

@@ -11,8 +11,9 @@ from badges.models import Badge
 from stations import removal
 from stations.errors import StillCharging
 from stations.models import Connector, MeterValue, Station, Transaction
+from stations.ocpp16.normalise import Stop
 from stations.removal import consequences_of_deleting, delete_stations
-from stations.transactions import at_station
+from stations.transactions import at_station, stop_transaction
 
 pytestmark = pytest.mark.django_db
 
@@ -76,3 +77,18 @@ def test_no_other_way_of_deleting_loses_a_transaction(station):
         station.delete()
     with pytest.raises(IntegrityError, match="transaction_says_where_it_was"):
         Transaction.objects.update(connector=None)
+
+
+def test_a_late_stop_ends_what_it_names_and_not_what_runs_since_the_station_came_back(station):
+    begun = charge(station, is_running=True)
+    delete_stations(station_ids=[station.pk], ends_running=True)
+    again = Station.objects.create(identity=station.identity, state="configured")
+    connector = Connector.objects.create(station=again, number=1)
+    newer = Transaction.objects.create(
+        connector=connector, id_tag="B2", meter_start_wh=500, started_at=begun.started_at
+    )
+    late = Stop(begun.pk, begun.id_tag, 9000, begun.started_at + timedelta(minutes=50), "Local")
+    stop_transaction(station_id=again.pk, stop=late, raw={"transactionId": begun.pk})
+    begun.refresh_from_db()
+    newer.refresh_from_db()
+    assert (begun.meter_stop_wh, begun.stop_reason, newer.stopped_at) == (9000, "Local", None)
