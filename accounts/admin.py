@@ -3,14 +3,14 @@
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import UserChangeForm
 from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
@@ -226,3 +226,8 @@ class UserAdmin(DjangoUserAdmin, WaysIn):  # type: ignore[type-arg]
 @admin.register(AccessSettings)
 class AccessSettingsAdmin(SingletonModelAdmin, ModelAdmin):  # type: ignore[misc]
     """Who may see the dashboard."""
+
+    def response_change(self, request: HttpRequest, obj: Any) -> HttpResponseRedirect:  # noqa: ARG002 (Django's interface)
+        """Stay on the page: there is no list to go back to."""
+        self.message_user(request, _("Saved."), messages.SUCCESS)
+        return redirect(request.path)

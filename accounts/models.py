@@ -80,6 +80,9 @@ class AccessSettings(SingletonModel):
             models.CheckConstraint(condition=models.Q(dashboard_access__in=DashboardAccess.values), name="access_known")
         ]
 
+    def __str__(self) -> str:
+        return str(self._meta.verbose_name).capitalize()
+
 
 class Session(AbstractBaseSession):
     """A browser that is signed in; `user` is None before and after (`accounts.sessions` reads and writes these)."""

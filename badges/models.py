@@ -62,3 +62,6 @@ class BadgeSettings(SingletonModel):
         constraints = [
             models.CheckConstraint(condition=models.Q(access_rule__in=AccessRule.values), name="access_rule_known")
         ]
+
+    def __str__(self) -> str:
+        return str(self._meta.verbose_name).capitalize()

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext, pgettext
 from accounts.models import AccessSettings, DashboardAccess, User
 from badges.models import AccessRule, Badge, BadgeSettings
 from energy.dashboard import Cause, ManagerState, current_state, is_restricted
+from energy.models import Installation, Meter, Mode
 from stations.models import Circuit, Station, StationState, Transaction
 
 Counts = Mapping[str, int]
@@ -60,6 +61,12 @@ class Place:
     is_on_bar: bool = False
 
 
+def _settings(counts: Counts) -> str:
+    if counts["installation"] and counts["dynamic"] and not counts["meter"]:
+        return _("No meter")
+    return pgettext("settings", "Configured") if counts["installation"] else _("Not configured")
+
+
 def _stations(counts: Counts) -> str:
     configured, pending = counts["configured"], counts["pending"]
     words = []
@@ -92,7 +99,7 @@ CONFIGURATION = [
         "installation",
         "admin:energy_installation_changelist",
         "energy.installation",
-        lambda counts: pgettext("settings", "Configured") if counts["installation"] else _("Not configured"),
+        _settings,
     ),
     Place(
         gettext_lazy("Charging stations"),
@@ -181,6 +188,8 @@ def _counts(state: ManagerState) -> Counts:
     """Count what the words of the places need, all in one query; what is not there counts nothing."""
     stations = Station.objects.all()
     counted = {
+        "dynamic": Installation.objects.filter(mode=Mode.DYNAMIC),
+        "meter": Meter.objects.exclude(model="").exclude(url=""),
         "configured": stations.filter(state=StationState.CONFIGURED),
         "pending": stations.filter(state=StationState.PENDING),
         "circuits": Circuit.objects.all(),

@@ -170,7 +170,7 @@ class GeneralForm(forms.ModelForm):  # type: ignore[type-arg]
                 "is told it when the meter is silent."
             ),
             "ct_ratio_a": _("75–6000 A, as printed on the transformers."),
-            "time_zone": _("Such as Europe/Paris: days and months of the exports begin and end by it."),
+            "time_zone": _("Such as Europe/Paris: days and months begin and end by it."),
         }
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -205,6 +205,8 @@ class GeneralForm(forms.ModelForm):  # type: ignore[type-arg]
         self.meter.manual_map = cleaned.get("meter_registers") if self.meter.model == MANUAL else None
         if not self.meter.model:
             return cleaned
+        if self.meter.url and "://" not in self.meter.url:  # as the search takes it: 192.168.1.20, 192.168.1.20:502
+            self.meter.url = f"tcp://{self.meter.url}"
         try:
             parse_url(self.meter.url)
         except MeterError:

@@ -36,7 +36,7 @@ EXCEPTIONS = {
     1: "function not known", 2: "no such register", 3: "request not accepted", 4: "device fault", 5: "still busy",
     6: "busy", 10: "gateway has no path", 11: "no device behind the gateway",
 }  # fmt: skip  # Modbus Application Protocol 1.1b3 §7
-EXAMPLES = "tcp://192.168.1.20:502, rtutcp://192.168.1.21:4001 or serial:///dev/ttyUSB0?baud=9600&parity=N&stop=1"
+EXAMPLES = "tcp://192.168.1.20:502, rtutcp://192.168.1.21:4001, serial:///dev/ttyUSB0?baud=9600&parity=N&stop=1"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from django.contrib.admin.models import LogEntry
 
 from accounts.models import User
 from badges.models import AccessRule, Badge, BadgeSettings
-from energy.models import Installation
+from energy.models import Installation, Meter, Mode
 from stations.models import Station, StationState
 
 
@@ -29,10 +29,16 @@ def read_progress() -> Progress:
     """Look at what is set up."""
     return Progress(
         has_connected=Station.objects.exclude(connected_at=None).exists(),
-        is_shared=Installation.get_solo().is_configured,
+        is_shared=_is_shared(),
         is_in_service=Station.objects.filter(state=StationState.CONFIGURED).exists(),
         is_access_chosen=_is_access_chosen(),
     )
+
+
+def _is_shared() -> bool:
+    """Say whether current can be shared: the dynamic mode shares nothing without a meter."""
+    installation = Installation.get_solo()
+    return installation.is_configured and (installation.mode != Mode.DYNAMIC or Meter.get_solo().is_present)
 
 
 def _is_access_chosen() -> bool:

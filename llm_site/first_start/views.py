@@ -16,6 +16,7 @@ from llm_site.first_start.forms import AccessForm, PlaceForm
 from llm_site.first_start.services import finish_first_start, save_access, save_place
 from llm_site.first_start.tutorial import read_progress
 from llm_site.machine_clock import machine_clock
+from llm_site.system.machine import ocpp_addresses
 from stations.addresses import is_this_machine_only, ocpp_address
 
 DRAFT = "first_start"  # session key of what was entered and left by Back
@@ -80,6 +81,7 @@ def tutorial(request: HttpRequest, *, is_last_step: bool = False) -> HttpRespons
         "progress": read_progress(),
         "address": ocpp_address(host, is_secure=request.is_secure()),
         "is_this_machine_only": is_this_machine_only(host),
+        "addresses": ocpp_addresses() if is_this_machine_only(host) else [],
         "is_last_step": is_last_step,
     }
     return render(request, "first_start/tutorial.html", context)

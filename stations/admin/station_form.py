@@ -87,7 +87,7 @@ class StationForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's is not
             "phase_rotation": _("Which line of the building each phase of the station is wired to."),
             "circuit": _("Its limit holds for all stations in it together."),
             "priority": _("A higher one is served first where the current does not suffice for all."),
-            "mac_address": _("Names the station in exported files."),
+            "mac_address": _("Tells stations apart, whatever they are called."),
         }
 
     def __init__(self, *args: Any, **options: Any) -> None:

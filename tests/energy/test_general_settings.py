@@ -103,7 +103,7 @@ def test_installation_and_meter_are_saved_at_once_and_decided_on_once(
         ({"country": "F1"}, "country", "Select a valid choice"),
         ({"time_zone": "Mars/Base"}, "time_zone", "time zone such as Europe/Paris"),
         ({"meter_model": "nobody"}, "meter_model", "not one of the available choices"),
-        ({"meter_url": "meter"}, "meter_url", "This address cannot be used"),
+        ({"meter_url": "ftp://meter"}, "meter_url", "This address cannot be used"),
         ({"meter_url": ""}, "meter_url", "This address cannot be used"),
         ({"meter_unit": "256"}, "meter_unit", "less than or equal to 255"),
         ({"meter_model": "eastron_sdm72v1"}, "meter_model", "cannot protect a fuse"),
@@ -246,13 +246,18 @@ def test_a_meter_that_does_not_answer_is_told_with_what_to_do(administrator, unu
     assert "fail-safe" not in said
 
 
+def test_an_address_without_its_kind_is_taken_for_modbus_tcp(administrator):
+    administrator.post(PAGE, {**DELIVERED, **METER, "meter_url": "192.168.1.20"})
+    assert Meter.get_solo().url == "tcp://192.168.1.20"
+
+
 def test_another_model_than_entered_is_told_with_what_to_do(administrator, server):
     entered = {**DELIVERED, **METER, "meter_model": "hager_ecr380d", "meter_url": server.url}
     assert "it has no such registers" in plain(administrator.post(f"{PAGE}read-meter/", entered))
 
 
 def test_a_meter_that_is_not_entered_rightly_is_not_read(administrator):
-    said = plain(administrator.post(f"{PAGE}read-meter/", {**DELIVERED, **METER, "meter_url": "meter"}))
+    said = plain(administrator.post(f"{PAGE}read-meter/", {**DELIVERED, **METER, "meter_url": "ftp://meter"}))
     assert "The meter cannot be read as entered. Address: This address cannot be used." in said
     assert "Choose the model of the meter first." in plain(administrator.post(f"{PAGE}read-meter/", DELIVERED))
 

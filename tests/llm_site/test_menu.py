@@ -84,6 +84,12 @@ def test_the_menu_tells_how_a_garage_at_work_stands(client, administrator):
     assert (told["Dashboard access"], told["Transactions"]) == ("Users only", "1 running")
 
 
+def test_a_dynamic_installation_without_a_meter_is_not_called_configured(client, administrator):
+    Installation.objects.create(fuse_a=63)
+    client.force_login(administrator)
+    assert entries_of(client.get("/"))["General settings"] == "No meter"
+
+
 @pytest.mark.usefixtures("garage")
 def test_the_menu_is_the_same_beside_our_pages_and_the_admins(client, administrator):
     client.force_login(administrator)

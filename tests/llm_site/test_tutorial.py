@@ -9,7 +9,7 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.services import save_user
 from badges.models import Badge, BadgeSettings
-from energy.models import Installation
+from energy.models import Installation, Meter
 from llm_site.first_start.tutorial import read_progress
 from stations.models import Station, StationState
 
@@ -46,7 +46,7 @@ def test_the_first_step_is_done_once_a_station_has_connected():
 @pytest.mark.parametrize(
     ("values", "is_done"),
     [
-        ({"fuse_a": 63}, True),
+        ({"fuse_a": 63}, False),
         ({"mode": "static", "static_limit_a": 32}, True),
         ({"mode": "static"}, False),
     ],
@@ -54,6 +54,13 @@ def test_the_first_step_is_done_once_a_station_has_connected():
 def test_the_second_step_is_done_once_current_can_be_shared(values, is_done):
     Installation.objects.update_or_create(pk=1, defaults=values)
     assert read_progress().is_shared is is_done
+
+
+def test_the_dynamic_mode_shares_nothing_before_it_has_a_meter():
+    Installation.objects.update_or_create(pk=1, defaults={"fuse_a": 63})
+    assert not read_progress().is_shared
+    Meter.objects.update_or_create(pk=1, defaults={"model": "eastron_sdm630", "url": "tcp://192.0.2.1:502"})
+    assert read_progress().is_shared
 
 
 def test_the_third_step_is_done_once_a_station_is_in_service():
@@ -95,6 +102,7 @@ def test_a_deactivated_user_is_nobody_who_was_thought_of(administrator):
 
 def test_the_tutorial_leads_on_when_all_is_done(administrator):
     Installation.objects.update_or_create(pk=1, defaults={"fuse_a": 63})
+    Meter.objects.update_or_create(pk=1, defaults={"model": "eastron_sdm630", "url": "tcp://192.0.2.1:502"})
     Station.objects.create(identity="CP1", state=StationState.CONFIGURED, connected_at=timezone.now())
     Badge.objects.create(id_tag="04A1")
     page = administrator.get("/tutorial/").content.decode()
