@@ -12,8 +12,9 @@ from accounts import audit
 from badges.models import Badge
 from stations.editions import hold_room
 from stations.errors import EditionFull
-from stations.models import Station, StationState
-from stations.preconfiguration import onboard_now
+from stations.models import PhaseRotation, Station, StationState
+from stations.ocpp16.configuration import capabilities
+from stations.preconfiguration import onboard_now, reported_by
 from stations.services import ask_to_decide
 
 
@@ -98,5 +99,30 @@ def take_out_of_service(*, station_ids: Sequence[int]) -> int:
     """
     usable = Station.objects.filter(pk__in=station_ids).exclude(state=StationState.NOT_USABLE)
     count = audit.update_recorded(usable, state=StationState.NOT_USABLE.value)
+    ask_to_decide()
+    return count
+
+
+def stated_rotation(station: Station) -> str:
+    """Return how a station says that its phases are wired, where something else is entered; empty otherwise.
+
+    L1L2L3 is what stations are delivered with: who says that says nothing. Nor does one entered as single-phase.
+    """
+    kept = getattr(station, "preconfiguration", None)
+    stated = capabilities(reported_by(kept)).rotation if kept is not None else ""
+    says_nothing = stated == PhaseRotation.L1L2L3 or len(station.wiring) == 1
+    return "" if says_nothing or stated == station.phase_rotation else stated
+
+
+@transaction.atomic
+def take_stated_rotations(*, station_ids: Sequence[int]) -> int:
+    """Enter the phase rotation that stations state; returns how many had another."""
+    count = 0
+    for station in Station.objects.select_related("preconfiguration").filter(pk__in=station_ids):
+        stated = stated_rotation(station)
+        if stated:
+            count += 1
+            station.phase_rotation = stated
+            station.save(update_fields=["phase_rotation"])
     ask_to_decide()
     return count

@@ -77,7 +77,16 @@ class StationAdmin(StationList, Together, StationRemoval, FleetCommandTools):
     readonly_fields = READ_ONLY
     warn_unsaved_form = True
     inlines: list[Any] = [ConnectorInline, PreconfigurationInline, ProgressInline, CommandInline]
-    actions = ["configure_together", "approve", "take_out", "restore", "send_list", "send_to_chosen", "delete_chosen"]
+    actions = [
+        "configure_together",
+        "approve",
+        "take_rotation",
+        "take_out",
+        "restore",
+        "send_list",
+        "send_to_chosen",
+        "delete_chosen",
+    ]
     actions_detail = [
         *FleetCommandTools.actions_detail,
         "security",

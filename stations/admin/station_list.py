@@ -32,7 +32,7 @@ from stations.errors import EditionFull
 from stations.models import Connector, Station, StationState, Transaction
 from stations.ordering import by_name
 from stations.reported_words import ago, in_amperes
-from stations.setting_up import approve_stations, take_out_of_service
+from stations.setting_up import approve_stations, stated_rotation, take_out_of_service, take_stated_rotations
 
 FRESH = timedelta(minutes=1)
 CHIPS = {StationState.PENDING: "warning", StationState.CONFIGURED: "success", StationState.NOT_USABLE: "danger"}
@@ -96,7 +96,7 @@ class StationList(ModelAdmin):  # type: ignore[misc]
         "place",
         "identity",
         "connector_count",
-        "phase_rotation",
+        "rotation",
         "state_shown",
         "connection",
         "circuit",
@@ -104,7 +104,7 @@ class StationList(ModelAdmin):  # type: ignore[misc]
     ]
     list_display_links = ["place"]
     list_filter = ["state", ConnectedFilter, "circuit"]
-    list_select_related = ["circuit"]
+    list_select_related = ["circuit", "preconfiguration"]
     search_fields = ["identity", "name", "host_name", "mac_address", "serial_number"]
     list_before_template = "stations/station_list_before.html"
 
@@ -149,6 +149,15 @@ class StationList(ModelAdmin):  # type: ignore[misc]
         """Count its connectors."""
         return len(station.seen_connectors)
 
+    @display(description=_("phase rotation"), ordering="phase_rotation")  # type: ignore[untyped-decorator]
+    def rotation(self, station: Station) -> str | SafeString:
+        """Give what is entered, and what the station says where that is something else."""
+        stated = stated_rotation(station)
+        if not stated:
+            return station.phase_rotation
+        says = chip(gettext("says %(rotation)s") % {"rotation": stated}, "warning")
+        return format_html("<span>{}<br>{}</span>", station.phase_rotation, says)
+
     @display(description=_("state"), ordering="state")  # type: ignore[untyped-decorator]
     def state_shown(self, station: Any) -> SafeString:
         """Show its state as a chip with a word."""
@@ -172,6 +181,17 @@ class StationList(ModelAdmin):  # type: ignore[misc]
     def approve(self, request: HttpRequest, queryset: QuerySet[Station]) -> None:
         """Approve the chosen stations."""
         approve_or_say_why(self, request, list(queryset.values_list("pk", flat=True)))
+
+    @admin.action(description=_("Enter the phase rotation that they say"), permissions=["change"])
+    def take_rotation(self, request: HttpRequest, queryset: QuerySet[Station]) -> None:
+        """Believe the chosen stations how they are wired."""
+        count = take_stated_rotations(station_ids=list(queryset.values_list("pk", flat=True)))
+        text = ngettext(
+            "%(count)d station has another phase rotation now.",
+            "%(count)d stations have another phase rotation now.",
+            count,
+        )
+        self.message_user(request, text % {"count": count}, messages.SUCCESS)
 
     @admin.action(description=_("Take out of service"), permissions=["change"])
     def take_out(self, request: HttpRequest, queryset: QuerySet[Station]) -> None:

@@ -6,8 +6,8 @@ from django.core.exceptions import ValidationError
 from badges.models import Badge
 from stations.editions import room_for_stations
 from stations.errors import EditionFull
-from stations.models import Circuit, Station
-from stations.setting_up import configure_stations, take_out_of_service
+from stations.models import Circuit, Preconfiguration, Station
+from stations.setting_up import configure_stations, stated_rotation, take_out_of_service, take_stated_rotations
 
 pytestmark = pytest.mark.django_db
 
@@ -73,3 +73,28 @@ def test_a_station_that_waits_is_refused_by_taking_it_out(stations):
     assert take_out_of_service(station_ids=ids(stations[:1])) == 1
     assert take_out_of_service(station_ids=ids(stations[:1])) == 0
     assert Station.objects.get(identity="CP1").state == "not_usable"
+
+
+def states(station, rotation):
+    reported = {"ConnectorPhaseRotation": [f"0.{rotation},1.{rotation}", False]}
+    Preconfiguration.objects.create(station=station, reported=reported)
+    return Station.objects.select_related("preconfiguration").get(pk=station.pk)
+
+
+def test_a_phase_rotation_that_stations_say_is_entered_where_another_stands(stations):
+    for station, said in zip(stations, ("STR", "RST", "TRS"), strict=True):
+        states(station, said)
+    Station.objects.filter(identity="CP3").update(phase_rotation="L3L1L2")
+    assert take_stated_rotations(station_ids=ids(stations)) == 1
+    rotations = Station.objects.order_by("identity").values_list("phase_rotation", flat=True)
+    assert list(rotations) == ["L2L3L1", "L1L2L3", "L3L1L2"]
+
+
+@pytest.mark.parametrize(("entered", "said"), [("L2L3L1", "RST"), ("L2", "STR"), ("L2L3L1", "STR"), ("L1L2L3", "junk")])
+def test_what_a_station_says_as_delivered_or_of_one_phase_says_nothing(stations, entered, said):
+    Station.objects.update(phase_rotation=entered)
+    assert stated_rotation(states(stations[0], said)) == ""
+
+
+def test_a_station_that_was_not_asked_says_nothing(stations):
+    assert stated_rotation(stations[0]) == ""

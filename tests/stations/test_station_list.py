@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from badges.models import Badge
-from stations.models import Circuit, Connector, Frame, Station, Transaction
+from stations.models import Circuit, Connector, Frame, Preconfiguration, Station, Transaction
 
 pytestmark = pytest.mark.django_db
 
@@ -227,3 +227,13 @@ def test_messages_are_filtered_by_station(admin):
     assert "&lt;CP2&gt;" in page
     assert "&lt;CP1&gt;" not in page
     assert "By charging station" in page
+
+
+def test_a_wiring_that_the_station_says_otherwise_is_marked_and_can_be_entered(admin):
+    station = add("CP1", state="configured")
+    reported = {"ConnectorPhaseRotation": ["1.STR", False]}
+    Preconfiguration.objects.create(station=station, reported=reported)
+    assert "says L2L3L1" in rows(shown(admin))[0]
+    act(admin, "take_rotation", station)
+    (row,) = rows(shown(admin))
+    assert ("L2L3L1" in row, "says" in row) == (True, False)
