@@ -6,6 +6,7 @@ Unfold brings no translations at all; of Django's some lack German. A test compa
 from django.utils.translation import gettext_noop
 
 WORDS = [
+    gettext_noop("History"),  # German: Django says Geschichte
     gettext_noop("Select record"),
     gettext_noop("Select action"),
     gettext_noop("Select action to run"),
