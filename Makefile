@@ -4,7 +4,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 export LLM_PORT ?= 8000
 
-.PHONY: run demo test test-tools lint unit postgres e2e certification browser bench-allocate bench-ocpp bench-react bench-fuzz format clean
+.PHONY: run demo test test-tools lint unit postgres e2e certification browser bench-allocate bench-ocpp bench-react bench-fuzz screenshots format clean
 
 run: $(VENV)/.installed
 	@exec $(PY) -m llm_site.up
@@ -49,6 +49,11 @@ certification: $(VENV)/.installed-dev
 
 browser: $(VENV)/.installed-dev
 	$(VENV)/bin/pytest -n auto tests/browser
+
+# Takes the pictures of docs/screenshots anew.
+screenshots: export LLM_KEEP_SCREENSHOTS = 1
+screenshots: $(VENV)/.installed-dev
+	$(VENV)/bin/pytest tests/browser -k "first_start or sets_the_product_up or walked_dynamic or set_up_from or overview_is_accessible"
 
 bench-allocate: $(VENV)/.installed-dev
 	$(PY) -m bench.allocate

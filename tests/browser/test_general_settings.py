@@ -1,6 +1,7 @@
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.screenshots import keep_screenshot
 from tests.browser.test_overview import grave_faults, sign_in
 
 WORDS = {
@@ -68,9 +69,14 @@ def test_the_settings_are_walked_dynamic_and_static(site, open_page, locale, wid
     page.get_by_label(words["fuse"]).fill("80")
     expect(page.locator("#derated")).to_have_text(words["left"])
     expect(page.locator("#share")).to_have_text(words["share"])
+    if locale == "en-GB":
+        page.locator("#main").evaluate("element => element.scrollIntoView()")
+        keep_screenshot(page, "general-settings-dynamic")
 
     page.get_by_role("radio", name=words["static"]).check()
     expect(static_current).to_be_visible()
+    if locale == "en-GB":
+        keep_screenshot(page, "general-settings-static")
     page.get_by_role("button", name=words["save"], exact=True).click()
     alert = page.get_by_role("alert").filter(has_text=words["refused"])
     expect(alert).to_be_visible()

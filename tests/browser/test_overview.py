@@ -5,6 +5,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 from playwright.sync_api import expect
 
+from tests.browser.screenshots import keep_screenshot
+
 
 def sign_in(page, site, name="admin"):
     page.goto(f"{site.url}/sign-in/")
@@ -155,6 +157,7 @@ def test_an_empty_installation_says_what_to_do_next(empty_site, open_page):
 def test_the_overview_is_accessible_and_never_scrolls_sideways(site, open_page, theme, width):
     page = open_page(width=width, theme=theme)
     sign_in(page, site)
+    keep_screenshot(page, f"overview-{'desk' if width > 900 else 'phone'}-{theme}")
     site.tell("turn 38 27")
     expect(page.locator(".lines > div.over")).to_have_count(3)
     assert grave_faults(page) == []

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from simulator import Station
+from tests.browser.screenshots import keep_screenshot
 from tests.browser.test_overview import grave_faults, sign_in
 
 TAKE = {"en": "Take into service", "fr": "Mettre en service", "de": "In Betrieb nehmen"}
@@ -51,9 +52,13 @@ def test_a_station_is_set_up_from_its_first_connection_to_its_limit(empty_site, 
     page.locator("[name=phase_rotation]").select_option("L2L3L1")
     page.locator("[name=max_current_a]").fill("16")
     expect(page.locator("[data-power-of=id_max_current_a]")).to_have_text("11 kW")
+    if language == "en":
+        keep_screenshot(page, "station")
     page.locator("button[name=_save]").click()
     expect(page).to_have_url(stations)
     expect(page.get_by_role("row", name="Place 1")).to_contain_text("L2L3L1")
+    if language == "en":
+        keep_screenshot(page, "stations")
     empty_site.tell("balance")
     schedule = profiles.get(timeout=10)["chargingSchedule"]
     assert (schedule["chargingRateUnit"], schedule["chargingSchedulePeriod"][0]["limit"]) == ("A", 16)
