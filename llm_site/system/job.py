@@ -1,6 +1,7 @@
 """The one backup or restore that runs: how far it is, in a file beside the backups, where every process sees it.
 
-A row would not do: it would be in the backup, and gone after the restore.
+A row would not do: it would be in the backup, and gone after the restore. A job is announced, then begun, perhaps by
+another process, which holds a lock until its end: the system lets go of it however that process ends.
 """
 
 import fcntl
@@ -8,7 +9,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -18,9 +19,9 @@ from django.utils.translation import gettext as _
 from llm_site.system.archive import BackupRefused, Report
 
 EACH_S = 0.5
-SILENT_AFTER_S = 120.0  # the largest step between two reports is a commit
+BEGUN_WITHIN_S = 120.0  # whoever is to begin it may have other work first
 BACKUP, RESTORE = "backup", "restore"
-RUNNING, DONE, FAILED, STOPPED = "running", "done", "failed", "stopped"
+ANNOUNCED, RUNNING, DONE, FAILED, STOPPED = "announced", "running", "done", "failed", "stopped"
 
 
 class JobStopped(Exception):
@@ -33,7 +34,7 @@ class Job:
 
     kind: str
     file: str
-    state: str = RUNNING
+    state: str = ANNOUNCED
     done: int = 0
     total: int = 0
     doing: str = ""
@@ -47,13 +48,15 @@ class Job:
 
     @property
     def is_running(self) -> bool:
-        """Say whether it goes on; one that is silent for long was killed."""
-        return self.state == RUNNING and abs(time.time() - self.at) < SILENT_AFTER_S
+        """Say whether it goes on, or is about to begin."""
+        if self.state == ANNOUNCED:
+            return abs(time.time() - self.at) < BEGUN_WITHIN_S
+        return self.state == RUNNING and _is_locked()
 
     @property
     def is_broken_off(self) -> bool:
         """Say whether it ended without a word."""
-        return self.state == RUNNING and not self.is_running
+        return self.state in (ANNOUNCED, RUNNING) and not self.is_running
 
 
 def backup_folder() -> Path:
@@ -72,39 +75,45 @@ def last_job() -> Job | None:
 
 
 def announce_job(kind: str, file: str) -> None:
-    """Show a job before it has begun, once or again. Raises BackupRefused while another runs."""
-    with _alone():
-        last = last_job()
-        is_this = last is not None and (last.kind, last.file, last.total) == (kind, file, 0)
-        if last is not None and last.is_running and not is_this:
-            raise BackupRefused(_("Another backup or restore is under way: wait for its end, or stop it."))
-        _stop_file().unlink(missing_ok=True)
-        _save(Job(kind, file))
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """Let one process at a time look at the job and announce another."""
-    folder = os.open(backup_folder(), os.O_RDONLY)
+    """Show a job before it has begun. Raises BackupRefused while another is announced or runs."""
+    refused = BackupRefused(_("Another backup or restore is under way: wait for its end, or stop it."))
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(folder)
+        with _locked(fcntl.LOCK_EX | fcntl.LOCK_NB):
+            last = last_job()
+            if last is not None and last.state == ANNOUNCED and last.is_running:
+                raise refused
+            _stop_file().unlink(missing_ok=True)
+            _save(Job(kind, file))
+    except BlockingIOError:
+        raise refused from None
 
 
 def stop_job() -> None:
     """Ask the job that runs to stop, which undoes what it has done so far; one that has not begun is stopped now."""
     _stop_file().touch()
-    job = last_job()
-    if job is not None and job.state == RUNNING and not job.total:
-        _save(replace(job, state=STOPPED))
+    with suppress(BlockingIOError), _locked(fcntl.LOCK_EX | fcntl.LOCK_NB):
+        _stop_file().unlink()
+        job = last_job()
+        if job is not None and job.state == ANNOUNCED:
+            _save(replace(job, state=STOPPED))
 
 
 @contextmanager
 def running(kind: str, file: str) -> Iterator[Report]:
-    """Give what a job reports with, and keep how it ended. Its `report` raises JobStopped where it is to stop."""
-    job = Job(kind, file)
+    """Begin a job that was announced; give what it reports with, and keep how it ended.
+
+    `report` raises JobStopped where it is to stop; so does this where it was stopped before, or has begun before.
+    """
+    with _locked(fcntl.LOCK_EX):
+        job = last_job()
+        if job is None or (job.kind, job.file, job.state) != (kind, file, ANNOUNCED):
+            raise JobStopped
+        with _reported(Job(kind, file, RUNNING)) as report:
+            yield report
+
+
+@contextmanager
+def _reported(job: Job) -> Iterator[Report]:
     _save(job)
 
     def report(done: int, total: int, doing: str) -> None:
@@ -126,6 +135,25 @@ def running(kind: str, file: str) -> Iterator[Report]:
     finally:
         _stop_file().unlink(missing_ok=True)
     _save(replace(job, state=DONE, done=job.total))
+
+
+@contextmanager
+def _locked(how: int) -> Iterator[None]:
+    """Hold the lock of a job. Raises BlockingIOError where another holds it and this is not to wait."""
+    lock = os.open(backup_folder() / "lock", os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(lock, how)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _is_locked() -> bool:
+    try:
+        with _locked(fcntl.LOCK_SH | fcntl.LOCK_NB):
+            return False
+    except BlockingIOError:
+        return True
 
 
 def _stop_file() -> Path:

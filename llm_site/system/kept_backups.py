@@ -108,7 +108,7 @@ def request_restore(path: Path, *, passphrase: str) -> None:
     announce_job(RESTORE, path.name)
     with open(settings.DATA_DIR / "log" / "restore.log", "ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "manage.py", "restore", str(path)],
+            [sys.executable, "manage.py", "restore", "--announced", str(path)],
             cwd=settings.BASE_DIR,
             stdin=subprocess.PIPE,
             stdout=log,

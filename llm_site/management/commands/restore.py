@@ -2,6 +2,7 @@
 
 import getpass
 import sys
+from argparse import SUPPRESS
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ class Command(BaseCommand):
         """Take what to restore."""
         what = parser.add_mutually_exclusive_group(required=True)
         what.add_argument("file", nargs="?", help="a backup")
+        parser.add_argument("--announced", action="store_true", help=SUPPRESS)  # the page has done so
         what.add_argument(
             "--finish", action="store_true", help="finish or undo what a restore left that was broken off"
         )
@@ -35,7 +37,8 @@ class Command(BaseCommand):
         path = Path(options["file"])
         passphrase = getpass.getpass("Passphrase: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
         try:
-            announce_job(RESTORE, path.name)
+            if not options["announced"]:
+                announce_job(RESTORE, path.name)
             with running(RESTORE, path.name) as report, Backup(path) as backup:
                 secrets = check(backup, passphrase)
                 with stopped_for_restore(settings.DATA_DIR / "supervisor.sock") as are_started_again:

@@ -3,7 +3,6 @@
 import json
 import shutil
 import sqlite3
-import subprocess
 import zipfile
 from contextlib import closing
 from dataclasses import replace
@@ -17,7 +16,7 @@ from accounts.models import Session, User
 from accounts.secrets import keyed_hash
 from energy.models import Installation, Reading
 from llm_site.system.archive import MANIFEST, SECRETS, Backup, BackupRefused, kept_models, manifest_mac, seal_secrets
-from llm_site.system.job import JobStopped
+from llm_site.system.job import BACKUP, RESTORE, JobStopped, announce_job, last_job, running
 from llm_site.system.restore import PENDING, SPARE_NUMBERS, check, finish_restore, restore
 from stations.models import Command, Connector, Station, Transaction
 from tests.llm_site.system.rich_site import NOON, PASSPHRASE, back_up, fill_site, manage, run
@@ -316,10 +315,20 @@ def insert_elsewhere():
         other.close()
 
 
-def test_two_makings_at_once_are_refused(other_folder, tmp_path):
-    (other_folder / "backups").mkdir(exist_ok=True)
-    running = {"kind": "backup", "file": "x.zip", "state": "running", "at": timezone.now().timestamp()}
-    (other_folder / "backups" / "job.json").write_text(json.dumps(running))
-    done: subprocess.CompletedProcess[str] = manage(other_folder, "backup", str(tmp_path / "b.zip"), given=PASSPHRASE)
-    (other_folder / "backups" / "job.json").unlink()
+def test_two_makings_at_once_are_refused(other_folder, tmp_path, settings):
+    settings.DATA_DIR = other_folder
+    announce_job(BACKUP, "x.zip")
+    with running(BACKUP, "x.zip"):
+        done = manage(other_folder, "backup", str(tmp_path / "b.zip"), given=PASSPHRASE)
     assert "under way" in done.stderr
+
+
+def test_a_restore_that_was_announced_is_begun_once(other_folder, tmp_path, settings):
+    back_up(tmp_path / "b.zip")
+    settings.DATA_DIR = other_folder
+    announce_job(RESTORE, "b.zip")
+    done = manage(other_folder, "restore", "--announced", str(tmp_path / "b.zip"), given=PASSPHRASE)
+    assert done.returncode == 0, done.stderr
+    assert last_job().state == "done"
+    again = manage(other_folder, "restore", "--announced", str(tmp_path / "b.zip"), given=PASSPHRASE)
+    assert "nothing was changed" in again.stderr

@@ -1,7 +1,6 @@
 """The system pages and the health address: who may see them, and what they do."""
 
 import io
-import json
 import zipfile
 from contextlib import closing
 from datetime import timedelta
@@ -17,10 +16,11 @@ from accounts.models import User
 from accounts.services import apply_role, renew_token
 from energy.models import Installation, Meter, Reading
 from llm_site.system import health
+from llm_site.system.archive import BackupRefused
 from llm_site.system.health import Level, check_health, overall
-from llm_site.system.job import BACKUP, announce_job, backup_folder, last_job, running, stop_job
+from llm_site.system.job import BACKUP, RESTORE, JobStopped, announce_job, backup_folder, last_job, running, stop_job
 from llm_site.system.kept_backups import make_backup
-from tests.llm_site.system.rich_site import PASSPHRASE, back_up
+from tests.llm_site.system.rich_site import PASSPHRASE, back_up, run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -211,17 +211,36 @@ def test_the_worker_keeps_how_a_backup_ended():
     stop_job()
     make_backup("second.zip", sealed_secrets(PASSPHRASE))
     assert last_job().state == "stopped"
-    assert sorted(path.name for path in backup_folder().iterdir()) == ["job.json", NAME]
+    assert sorted(path.name for path in backup_folder().iterdir()) == ["job.json", NAME, "lock"]
 
 
-def test_a_job_that_was_killed_is_said_to_be_broken_off(admin):
-    backup_folder()
-    text = {"kind": "backup", "file": NAME, "state": "running", "at": timezone.now().timestamp() - 600}
-    (backup_folder() / "job.json").write_text(json.dumps(text))
+KILLED = """
+import os, django
+django.setup()
+from llm_site.system.job import BACKUP, announce_job, running
+announce_job(BACKUP, "x.zip")
+with running(BACKUP, "x.zip"): os.kill(os.getpid(), 9)
+"""
+
+
+def test_a_job_that_was_killed_is_at_once_said_to_be_broken_off_and_lets_another_begin(admin, folder):
+    assert run(folder, "-c", KILLED).returncode == -9
     assert "broken off" in admin.get(reverse("system-backups")).content.decode()
+    announce_job(BACKUP, NAME)
+
+
+def test_of_two_clicks_on_restore_one_is_refused():
+    announce_job(RESTORE, NAME)
+    with pytest.raises(BackupRefused, match="under way"):
+        announce_job(RESTORE, NAME)
+    with running(RESTORE, NAME), pytest.raises(BackupRefused, match="under way"):
+        announce_job(RESTORE, NAME)
+    with pytest.raises(JobStopped), running(RESTORE, NAME):
+        pass
 
 
 def test_the_end_of_a_job_that_fails_is_kept():
+    announce_job(BACKUP, NAME)
     with pytest.raises(ValueError, match="no room"), running(BACKUP, NAME):
         raise ValueError("no room")
     assert (last_job().state, last_job().error) == ("failed", "no room")
