@@ -9,8 +9,11 @@ import base64
 import hashlib
 import hmac
 import json
+import lzma
 import os
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -32,6 +35,21 @@ LARGEST_MANIFEST = 4 * 2**20
 SHORTEST_PASSPHRASE = 10
 SCRYPT_COST = 2**15
 CHUNK = 2**20
+
+# What a damaged or hostile file makes zipfile and json raise; RuntimeError: encrypted, nested too deep, unknown method.
+_UNREADABLE = (
+    OSError,
+    EOFError,
+    RuntimeError,
+    LookupError,
+    ArithmeticError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+)
 
 Report = Callable[[int, int, str], None]  # rows done, of how many, of which model
 
@@ -80,6 +98,22 @@ class Manifest:
     def count(self, model: str) -> int:
         """Count the rows of one model, `app.model`."""
         return sum(table.rows for table in self.tables if table.model == model)
+
+    def check_types(self) -> None:
+        """Raise TypeError or ValueError where something in it is not what it should be."""
+        texts = [self.version, self.uid, self.site_name]
+        for table in self.tables:
+            texts += [table.model, table.sha256]
+            if type(table.rows) is not int or table.rows < 0:
+                raise TypeError("rows must be a number")
+        for names in (self.migrations, *(table.columns for table in self.tables)):
+            if not isinstance(names, list):
+                raise TypeError("a list was expected")
+            texts += names
+        if not all(isinstance(text, str) for text in texts):
+            raise TypeError("a text was expected")
+        if not 2000 <= self.made.year < 3000:  # dates at the ends of the calendar have no local time
+            raise ValueError(self.made_at)
 
     def encode(self) -> bytes:
         """Write it as JSON."""
@@ -139,8 +173,8 @@ class Backup:
             found = raw["format"]
             if found == FORMAT:
                 self.manifest = Manifest(**{**raw, "tables": [Table(**table) for table in raw["tables"]]})
-                self.manifest.made  # noqa: B018 (raises where it is no time)
-        except (OSError, zipfile.BadZipFile, KeyError, TypeError, ValueError) as error:
+                self.manifest.check_types()
+        except _UNREADABLE as error:
             text = _("%(file)s is not a backup of a load manager, or it is not whole: %(error)s")
             raise BackupRefused(text % {"file": path.name, "error": error}) from None
         if found != FORMAT:
@@ -170,7 +204,7 @@ class Backup:
             )
         except InvalidTag:
             raise BackupRefused(_("The passphrase is not the one this backup was made with.")) from None
-        except (KeyError, TypeError, ValueError) as error:
+        except _UNREADABLE as error:
             raise BackupRefused(_("The keys in the backup cannot be read: %(error)s") % {"error": error}) from None
         if not is_as_written:
             raise BackupRefused(_("The backup was changed after it was made: use another one."))
@@ -184,7 +218,7 @@ class Backup:
                 with self.zip.open(table.member) as member:
                     while chunk := member.read(CHUNK):
                         digest.update(chunk)
-            except (KeyError, zipfile.BadZipFile, OSError, EOFError) as error:
+            except _UNREADABLE as error:
                 raise _damaged(table.model, error) from None
             if digest.hexdigest() != table.sha256:
                 raise _damaged(table.model, "SHA-256")

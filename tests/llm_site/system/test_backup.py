@@ -1,5 +1,6 @@
 """A backup holds everything, and comes back whole or not at all."""
 
+import io
 import json
 import shutil
 import sqlite3
@@ -189,6 +190,65 @@ def test_a_file_that_is_no_backup_or_half_of_one_is_refused(tmp_path):
     for content in (b"", b"text", whole[: len(whole) // 2]):
         path.write_bytes(content)
         assert "is not a backup" in refusal(path)
+
+
+def test_damage_anywhere_in_the_file_is_refused(tmp_path):
+    path = tmp_path / "b.zip"
+    back_up(path)
+    whole = path.read_bytes()
+    packed = zipfile.ZipFile(io.BytesIO(whole)).getinfo(MANIFEST).header_offset + 30 + len(MANIFEST)
+    catalogue = whole.index(b"PK\x01\x02")
+    for begin, length in ((packed, 40), (60, 40), (catalogue + 8, 1), (catalogue + 10, 1), (catalogue + 42, 4)):
+        spoilt = bytes(byte ^ 0xFF for byte in whole[begin : begin + length])
+        path.write_bytes(whole[:begin] + spoilt + whole[begin + length :])
+        assert refusal(path)
+
+
+def test_rows_packed_in_another_way_and_damaged_are_refused(tmp_path):
+    path = tmp_path / "b.zip"
+    back_up(path)
+    for method in (zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2, zipfile.ZIP_DEFLATED):
+        other = tmp_path / f"{method}.zip"
+        with zipfile.ZipFile(path) as source, zipfile.ZipFile(other, "w", method) as copy:
+            for member in source.namelist():
+                copy.writestr(member, source.read(member))
+        begin = zipfile.ZipFile(other).getinfo("accounts.user.jsonl").header_offset + 30 + len("accounts.user.jsonl")
+        whole = other.read_bytes()
+        other.write_bytes(whole[:begin] + b"\xff" * 12 + whole[begin + 12 :])
+        assert "accounts.user" in refusal(other)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"version": 1},
+        {"uid": ["a"]},
+        {"site_name": {"a": 1}},
+        {"made_at": 7},
+        {"made_at": "9999-12-31T23:59:59+00:00"},
+        {"migrations": "all"},
+        {"migrations": [{}]},
+        {"tables": [{"model": 1, "columns": [], "rows": 0, "sha256": ""}]},
+        {"tables": [{"model": "badges.badge", "columns": [["id"]], "rows": 0, "sha256": ""}]},
+        {"tables": [{"model": "badges.badge", "columns": "id", "rows": 0, "sha256": ""}]},
+        {"tables": [{"model": "badges.badge", "columns": ["id"], "rows": "1", "sha256": ""}]},
+        {"tables": [{"model": "badges.badge", "columns": ["id"], "rows": -1, "sha256": ""}]},
+        {"tables": [{"model": "badges.badge", "columns": ["id"], "rows": 0, "sha256": None}]},
+    ],
+)
+def test_a_manifest_with_something_else_than_it_should_hold_is_refused(change, tmp_path):
+    path = tmp_path / "b.zip"
+    back_up(path)
+    spoilt = changed(path, MANIFEST, lambda text: json.dumps({**json.loads(text), **change}).encode())
+    assert "is not a backup" in refusal(spoilt)
+
+
+def test_a_manifest_nested_too_deep_or_keys_of_another_kind_are_refused(tmp_path):
+    path = tmp_path / "b.zip"
+    back_up(path)
+    assert "is not a backup" in refusal(changed(path, MANIFEST, lambda _text: b"[" * 100_000))
+    endless = changed(path, SECRETS, lambda text: json.dumps({**json.loads(text), "scrypt_n": float("inf")}).encode())
+    assert "keys in the backup cannot be read" in refusal(endless)
 
 
 def test_a_newer_backup_is_refused_and_an_older_one_comes_in_where_only_was_added(tmp_path, settings):

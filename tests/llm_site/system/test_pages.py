@@ -260,6 +260,19 @@ def test_an_upload_is_checked_before_it_is_kept(admin, backup):
     assert "/restore/" in answer.url
 
 
+def test_a_damaged_backup_is_listed_with_its_flaw_beside_the_others(admin, backup):
+    content = bytearray(backup.read_bytes())
+    with zipfile.ZipFile(backup) as archive:
+        begin = archive.getinfo("manifest.json").header_offset + 30 + len("manifest.json")
+    content[begin : begin + 40] = b"\xff" * 40
+    (backup_folder() / "damaged.zip").write_bytes(content)
+    page = admin.get(reverse("system-backups")).content.decode()
+    assert "damaged.zip is not a backup" in page
+    assert "Garage Nord" in page
+    assert admin.get(reverse("system-restore", args=["damaged.zip"])).status_code == 302
+    assert "is not a backup" in upload(admin, bytes(content)).content.decode()
+
+
 @pytest.mark.usefixtures("backup")
 def test_a_restore_is_confirmed_by_the_name_of_the_site(admin, monkeypatch):
     monkeypatch.setattr("llm_site.system.page.can_restore", lambda: True)
