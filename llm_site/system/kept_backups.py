@@ -12,6 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.utils import timezone
+from django.utils.crypto import get_random_string
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from kombu.exceptions import OperationalError
@@ -58,13 +59,18 @@ def backup_path(name: str) -> Path | None:
     return path if _NAME.fullmatch(name) and path.is_file() else None
 
 
+def _new_name(kind: str) -> str:
+    """Name a backup like no other: two may come within a second."""
+    return f"{kind}-{timezone.now():%Y%m%d-%H%M%S}-{get_random_string(4, 'abcdefghijkmnpqrstuvwxyz')}.zip"
+
+
 def request_backup(*, passphrase: str) -> None:
-    """Have the worker make a backup. Raises BackupRefused for a short passphrase, and while another job runs."""
+    """Have the worker make a backup. Raises BackupRefused where it cannot begin."""
     from llm_site.tasks import back_up
 
     secrets = sealed_secrets(passphrase)
     site = slugify(Installation.get_solo().name) or "site"
-    name = f"llm-{site}-{timezone.now():%Y%m%d-%H%M%S}.zip"
+    name = _new_name(f"llm-{site}")
     announce_job(BACKUP, name)
     try:
         back_up.apply_async(args=(name, secrets), retry=False)
@@ -83,8 +89,8 @@ def make_backup(name: str, secrets: dict[str, Any]) -> None:
 
 
 def keep_upload(uploaded: "UploadedFile[Any]") -> str:
-    """Take a backup in; returns the name it is kept under. Raises BackupRefused where it is none."""
-    name = f"uploaded-{timezone.now():%Y%m%d-%H%M%S}.zip"
+    """Take a backup in; returns the name it is kept under. Raises BackupRefused where it is none or finds no room."""
+    name = _new_name("uploaded")
     part = backup_folder() / f"{name}.part"
     try:
         with open(part, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:

@@ -260,6 +260,14 @@ def test_an_upload_is_checked_before_it_is_kept(admin, backup):
     assert "/restore/" in answer.url
 
 
+def test_two_uploads_within_a_second_are_both_kept(admin, backup, monkeypatch):
+    now = timezone.now()
+    monkeypatch.setattr("django.utils.timezone.now", lambda: now)
+    content = backup.read_bytes()
+    assert upload(admin, content).url != upload(admin, content).url
+    assert len(list(backup_folder().glob("uploaded-*.zip"))) == 2
+
+
 def test_a_damaged_backup_is_listed_with_its_flaw_beside_the_others(admin, backup):
     content = bytearray(backup.read_bytes())
     with zipfile.ZipFile(backup) as archive:
