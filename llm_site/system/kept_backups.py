@@ -5,6 +5,8 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,11 +61,25 @@ def backup_path(name: str) -> Path | None:
     return path if _NAME.fullmatch(name) and path.is_file() else None
 
 
+@contextmanager
+def _written() -> Iterator[None]:
+    """Say in a sentence why the data folder could not be written to."""
+    try:
+        yield
+    except OSError as error:
+        text = _(
+            "The data folder cannot be written to (%(error)s). Nothing was changed or kept, and charging goes on: "
+            "make room on its disk, then try again."
+        )
+        raise BackupRefused(text % {"error": error.strerror or error}) from None
+
+
 def _new_name(kind: str) -> str:
     """Name a backup like no other: two may come within a second."""
     return f"{kind}-{timezone.now():%Y%m%d-%H%M%S}-{get_random_string(4, 'abcdefghijkmnpqrstuvwxyz')}.zip"
 
 
+@_written()
 def request_backup(*, passphrase: str) -> None:
     """Have the worker make a backup. Raises BackupRefused where it cannot begin."""
     from llm_site.tasks import back_up
@@ -88,6 +104,7 @@ def make_backup(name: str, secrets: dict[str, Any]) -> None:
         logger.info("The backup was stopped")
 
 
+@_written()
 def keep_upload(uploaded: "UploadedFile[Any]") -> str:
     """Take a backup in; returns the name it is kept under. Raises BackupRefused where it is none or finds no room."""
     name = _new_name("uploaded")
@@ -104,6 +121,7 @@ def keep_upload(uploaded: "UploadedFile[Any]") -> str:
     return name
 
 
+@_written()
 def request_restore(path: Path, *, passphrase: str) -> None:
     """Check a backup and start the process that restores it. Raises BackupRefused."""
     if not can_restore():
@@ -111,8 +129,8 @@ def request_restore(path: Path, *, passphrase: str) -> None:
         raise BackupRefused(text)
     with Backup(path) as backup:
         check(backup, passphrase)
-    announce_job(RESTORE, path.name)
     with open(settings.DATA_DIR / "log" / "restore.log", "ab") as log:
+        announce_job(RESTORE, path.name)
         process = subprocess.Popen(
             [sys.executable, "manage.py", "restore", "--announced", str(path)],
             cwd=settings.BASE_DIR,

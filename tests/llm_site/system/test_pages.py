@@ -1,6 +1,7 @@
 """The system pages and the health address: who may see them, and what they do."""
 
 import io
+import resource
 import zipfile
 from contextlib import closing
 from datetime import timedelta
@@ -19,7 +20,7 @@ from llm_site.system import health
 from llm_site.system.archive import BackupRefused
 from llm_site.system.health import Level, check_health, overall
 from llm_site.system.job import BACKUP, RESTORE, JobStopped, announce_job, backup_folder, last_job, running, stop_job
-from llm_site.system.kept_backups import make_backup
+from llm_site.system.kept_backups import keep_upload, make_backup
 from tests.llm_site.system.rich_site import PASSPHRASE, back_up, run
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -266,6 +267,25 @@ def test_two_uploads_within_a_second_are_both_kept(admin, backup, monkeypatch):
     content = backup.read_bytes()
     assert upload(admin, content).url != upload(admin, content).url
     assert len(list(backup_folder().glob("uploaded-*.zip"))) == 2
+
+
+def test_a_disk_without_room_for_a_new_backup_is_said_at_the_field(admin):
+    (backup_folder() / "job.json.part").symlink_to("/dev/full")
+    page = admin.post(reverse("system-backups"), {"make": "1", "passphrase": PASSPHRASE, "again": PASSPHRASE})
+    assert page.status_code == 200
+    assert "No space left on device" in page.content.decode()
+
+
+def test_a_disk_without_room_for_an_upload_is_said_and_nothing_is_kept(backup):
+    content = backup.read_bytes()
+    most, hardest = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hardest))
+    try:
+        with pytest.raises(BackupRefused, match="File too large"):
+            keep_upload(SimpleUploadedFile("b.zip", content))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, hardest))
+    assert [path.name for path in backup_folder().iterdir()] == [NAME]
 
 
 def test_a_damaged_backup_is_listed_with_its_flaw_beside_the_others(admin, backup):
