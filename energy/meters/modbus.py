@@ -73,7 +73,9 @@ def parse_url(url: str) -> TcpEndpoint | SerialEndpoint:
             raise _bad_url(url, "the host is missing")
         if not _is_host(parts.hostname):
             raise _bad_url(url, f"{parts.hostname!r} is no name or address of a host")
-        if parts.path.strip("/") or parts.query:
+        if parts.username is not None:
+            raise _bad_url(url, "expected no user before the host")
+        if parts.path.strip("/") or parts.query or parts.fragment:
             raise _bad_url(url, "expected nothing after host and port")
         if parts.scheme == "rtutcp" and port is None:
             raise _bad_url(url, "the port of the gateway is missing")
@@ -81,6 +83,8 @@ def parse_url(url: str) -> TcpEndpoint | SerialEndpoint:
     if parts.scheme == "serial":
         if parts.netloc or not parts.path.strip("/"):
             raise _bad_url(url, "expected a device after three slashes")
+        if parts.fragment:
+            raise _bad_url(url, "expected nothing after the device and its options")
         return _serial_endpoint(url, parts.path, parts.query)
     raise _bad_url(url, f"expected it to begin with tcp, rtutcp or serial, not {parts.scheme or 'nothing'}")
 
