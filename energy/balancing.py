@@ -13,7 +13,7 @@ from django.db import transaction
 from energy.allocation import Controller, Decision, ReasonCode, Timing, fall_back
 from energy.dashboard import GROUP
 from energy.models import Allocation, ControllerState, Installation, Meter, Mode, Reading
-from energy.observing import Place, StationPlace, observe
+from energy.observing import Place, StationPlace, most_for_charging_a, observe
 from energy.reading import read_meter
 from stations.ocpp16.commands import send_limits, send_standing
 from stations.ocpp16.sockets import publish
@@ -63,7 +63,8 @@ def balance(*, is_tick: bool = False) -> Decision | None:
     _tell(decision, places, station_places, now)
     _keep_decision(controller, decision, places, now)
     if is_tick:
-        _keep_reading(decision, grid, seen_charging(seen.connectors), now)
+        most_a = most_for_charging_a(installation)
+        _keep_reading(decision, most_a, grid, seen_charging(seen.connectors), now)
     publish({"type": "dashboard.changed"}, group=GROUP)
     return decision
 
@@ -174,10 +175,15 @@ def _keep_decision(controller: Controller, decision: Decision, places: dict[Hash
 
 
 def _keep_reading(
-    decision: Decision, grid: tuple[float, float, float] | None, charging: tuple[float, float, float], now: float
+    decision: Decision,
+    most_a: float,
+    grid: tuple[float, float, float] | None,
+    charging: tuple[float, float, float],
+    now: float,
 ) -> None:
-    """Write what this tick saw."""
+    """Write what this tick saw; `most_a`: what charging may have per line, whatever the building leaves."""
     grid_l1_a, grid_l2_a, grid_l3_a = grid or (None, None, None)
+    limit_l1_a, limit_l2_a, limit_l3_a = (min(limit_a, most_a) for limit_a in decision.limit)
     Reading.objects.create(
         at=_moment(now),
         state=decision.state,
@@ -187,9 +193,9 @@ def _keep_reading(
         charging_l1_a=charging[0],
         charging_l2_a=charging[1],
         charging_l3_a=charging[2],
-        limit_l1_a=decision.limit[0],
-        limit_l2_a=decision.limit[1],
-        limit_l3_a=decision.limit[2],
+        limit_l1_a=limit_l1_a,
+        limit_l2_a=limit_l2_a,
+        limit_l3_a=limit_l3_a,
     )
 
 

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from energy import balancing
 from energy.allocation import ReasonCode, Timing
+from energy.dashboard import compute_overview
 from energy.models import Allocation, ControllerState, Installation, Meter, Reading
 from energy.observing import observe
 from energy.upkeep import thin_readings
@@ -160,6 +161,16 @@ def test_a_tick_keeps_a_reading_of_grid_charging_and_limit():
         assert (row.grid_l1_a, row.grid_l2_a, row.grid_l3_a) == (30, 20, 10)
         assert (row.charging_l1_a, row.charging_l2_a, row.charging_l3_a) == (6, 6, 6)
         assert (row.limit_l1_a, row.limit_l3_a) == pytest.approx((26.4, 46.4))
+
+
+@pytest.mark.usefixtures("sent")
+def test_a_reading_keeps_no_more_for_charging_than_the_static_current():
+    car()
+    static(40, derating_percent=20)
+    balancing.balance(is_tick=True)
+    row = Reading.objects.get()
+    assert (row.limit_l1_a, row.limit_l2_a, row.limit_l3_a) == (40, 40, 40)
+    assert compute_overview(timezone.now()).charging_limit_a == (40, 40, 40)
 
 
 @pytest.mark.usefixtures("sent")
