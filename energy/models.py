@@ -42,11 +42,13 @@ class Measurement(models.TextChoices):
 _WORDS = {
     Breach.COUNTRY: _("A country of two capital letters is needed, such as FR."),
     Breach.TIME_ZONE: _("A time zone such as Europe/Paris is needed."),
+    Breach.FUSE_TOO_LARGE: _("The fuse of an installation is 6000 A at most."),
     Breach.DIRECT_FUSE: _("Direct measurement goes up to 63 A: choose current transformers."),
     Breach.CT_PRIMARY_MISSING: _("The primary current of the transformers is needed: 75 to 6000 A."),
     Breach.STATIC_MISSING: _("Static mode needs the current that all stations together may draw."),
     Breach.STATIC_ABOVE_FUSE: _("The static current must not be above the fuse."),
     Breach.FAIL_SAFE_TOO_SMALL: _("0, or 6 A and more: a car cannot be offered less."),
+    Breach.FAIL_SAFE_TOO_LARGE: _("80 A at most: no station may be given more."),
 }
 
 

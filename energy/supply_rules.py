@@ -7,10 +7,11 @@ from enum import StrEnum
 from functools import cache
 from typing import Any
 
-from stations.models import MINIMUM_A
+from stations.models import MAXIMUM_A, MINIMUM_A
 
 DIRECT_MAXIMUM_A = 63
 CT_PRIMARY_A = (75, 6000)
+FUSE_MAXIMUM_A = 6000
 DERATING_MAXIMUM_PERCENT = 50
 
 
@@ -19,22 +20,26 @@ class Breach(StrEnum):
 
     COUNTRY = "country"
     TIME_ZONE = "time_zone"
+    FUSE_TOO_LARGE = "fuse_too_large"
     DIRECT_FUSE = "direct_fuse"
     CT_PRIMARY_MISSING = "ct_primary_missing"
     STATIC_MISSING = "static_missing"
     STATIC_ABOVE_FUSE = "static_above_fuse"
     FAIL_SAFE_TOO_SMALL = "fail_safe_too_small"
+    FAIL_SAFE_TOO_LARGE = "fail_safe_too_large"
 
 
 # The settings that a rule is about, first the one that a person has to look at.
 SETTINGS_OF: Mapping[Breach, tuple[str, ...]] = {
     Breach.COUNTRY: ("country",),
     Breach.TIME_ZONE: ("time_zone",),
+    Breach.FUSE_TOO_LARGE: ("fuse_a",),
     Breach.DIRECT_FUSE: ("fuse_a", "measurement"),
     Breach.CT_PRIMARY_MISSING: ("ct_ratio_a", "measurement"),
     Breach.STATIC_MISSING: ("static_limit_a", "mode"),
     Breach.STATIC_ABOVE_FUSE: ("static_limit_a", "fuse_a"),
     Breach.FAIL_SAFE_TOO_SMALL: ("fail_safe_a",),
+    Breach.FAIL_SAFE_TOO_LARGE: ("fail_safe_a",),
 }
 
 
@@ -54,10 +59,12 @@ def breaches(settings: Mapping[str, Any]) -> list[Breach]:
     broken = {
         Breach.COUNTRY: not re.fullmatch(r"[A-Z]{2}", settings["country"]),
         Breach.TIME_ZONE: settings["time_zone"] not in time_zones(),
+        Breach.FUSE_TOO_LARGE: fuse_a is not None and fuse_a > FUSE_MAXIMUM_A,
         Breach.DIRECT_FUSE: is_direct and fuse_a is not None and fuse_a > DIRECT_MAXIMUM_A,
         Breach.CT_PRIMARY_MISSING: not is_direct and settings["ct_ratio_a"] is None,
         Breach.STATIC_MISSING: settings["mode"] == "static" and static_a is None,
         Breach.STATIC_ABOVE_FUSE: static_a is not None and fuse_a is not None and static_a > fuse_a,
         Breach.FAIL_SAFE_TOO_SMALL: fail_safe_a is not None and 0 < fail_safe_a < MINIMUM_A,
+        Breach.FAIL_SAFE_TOO_LARGE: fail_safe_a is not None and fail_safe_a > MAXIMUM_A,
     }
     return [breach for breach, is_broken in broken.items() if is_broken]

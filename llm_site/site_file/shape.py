@@ -21,14 +21,13 @@ from energy.allocation import Timing
 from energy.meters.base import MeterError
 from energy.meters.modbus import parse_url
 from energy.models import Measurement, Mode
-from energy.supply_rules import CT_PRIMARY_A, DERATING_MAXIMUM_PERCENT
+from energy.supply_rules import CT_PRIMARY_A, DERATING_MAXIMUM_PERCENT, FUSE_MAXIMUM_A
 from llm_site.site_file.document import NULL, ListShape, Read, Shape, UnfitError, came, line_of, nearest
-from stations.models import MINIMUM_A, CpoServer, PhaseRotation
+from stations.models import MAXIMUM_A, MINIMUM_A, CpoServer, PhaseRotation
 
 # A number as people write it: YAML's other spellings (010 is 8, 1:30 is 90) would surprise them.
 NUMBER = re.compile(r"[-+]?(0|[1-9]\d*)?(\.\d*)?([eE][-+]?\d+)?")
 WHOLE = re.compile(r"[-+]?(0|[1-9]\d*)")
-MAXIMUM_A = 80  # the largest maximum current of a station
 ALL = "all"
 
 _NO_TEXT = frozenset({"Cc", "Cs", "Zl", "Zp"})  # Unicode categories
@@ -321,10 +320,10 @@ SECTIONS: dict[str, Shape] = {
         "time_zone": time_zone,
         "mode": choice(Mode.values),
         "phases": phases,
-        "fuse_a": number(1, optional=True),
+        "fuse_a": number(1, FUSE_MAXIMUM_A, optional=True),
         "derating_percent": number(0, DERATING_MAXIMUM_PERCENT),
         "static_limit_a": number(0, optional=True),
-        "fail_safe_a": number(MINIMUM_A, or_zero=True, optional=True),
+        "fail_safe_a": number(MINIMUM_A, MAXIMUM_A, or_zero=True, optional=True),
         "measurement": choice(Measurement.values),
         "ct_ratio_a": number(*CT_PRIMARY_A, optional=True),
     },

@@ -4,6 +4,7 @@ from stations.models.charging import ChargedAt, MeterValue, StrayMessage, Transa
 from stations.models.commands import Command, CommandState
 from stations.models.fail_safe import FailSafeTest
 from stations.models.installation import (
+    MAXIMUM_A,
     MINIMUM_A,
     UNMEASURED_A,
     Circuit,
@@ -23,6 +24,7 @@ from stations.models.security import Certificate, CertificateAuthority, Certific
 
 __all__ = [
     "FRAMES_KEPT",
+    "MAXIMUM_A",
     "MINIMUM_A",
     "UNMEASURED_A",
     "BadgeList",

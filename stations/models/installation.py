@@ -10,6 +10,7 @@ from badges.models import Badge
 
 UNMEASURED_A = 1.0
 MINIMUM_A = 6  # IEC 61851-1: a car cannot be offered less
+MAXIMUM_A = 80  # the largest maximum current of a station
 
 
 class Circuit(models.Model):
@@ -127,7 +128,9 @@ class Station(models.Model):
         _("minimum current per phase (A)"), default=MINIMUM_A, validators=[MinValueValidator(MINIMUM_A)]
     )
     max_current_a = models.FloatField(
-        _("maximum current per phase (A)"), default=32, validators=[MinValueValidator(MINIMUM_A), MaxValueValidator(80)]
+        _("maximum current per phase (A)"),
+        default=32,
+        validators=[MinValueValidator(MINIMUM_A), MaxValueValidator(MAXIMUM_A)],
     )
     fail_safe_a = models.FloatField(
         _("fail-safe current (A)"),

@@ -1,6 +1,7 @@
 """The general settings: one page, one save, a reading of the meter as entered."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.utils import timezone
@@ -100,6 +101,8 @@ def test_installation_and_meter_are_saved_at_once_and_decided_on_once(
         ({"mode": "static", "static_limit_a": "64"}, "static_limit_a", "must not be above the fuse"),
         ({"derating_percent": "51"}, "derating_percent", "less than or equal to 50"),
         ({"fail_safe_a": "3"}, "fail_safe_a", "6 A and more"),
+        ({"fail_safe_a": "81"}, "fail_safe_a", "80 A at most"),
+        ({"measurement": "ct_5a", "ct_ratio_a": "600", "fuse_a": "6001"}, "fuse_a", "6000 A at most"),
         ({"country": "F1"}, "country", "Select a valid choice"),
         ({"time_zone": "Mars/Base"}, "time_zone", "time zone such as Europe/Paris"),
         ({"meter_model": "nobody"}, "meter_model", "not one of the available choices"),
@@ -308,6 +311,14 @@ def test_what_a_search_found_can_be_used_and_what_it_left_out_is_said(administra
     assert "/dev/ttyUSB1 could not be opened" in said
     assert page.content.decode().count("data-model=") == 2
     assert MeterSearch.get_solo().state == SearchState.STOPPED
+
+
+def test_a_search_that_stands_still_is_said_to_begin_anew_when_it_is_started_again(administrator):
+    meter_search.begin_search(hosts="192.168.1.20", ports=[])
+    MeterSearch.objects.update(heard_at=timezone.now() - timedelta(seconds=31))
+    said = plain(administrator.get(f"{PAGE}meter-search/"))
+    assert "Start it again: it begins anew." in said
+    assert "stays" not in said
 
 
 def test_a_search_without_a_place_is_refused_in_words(administrator):

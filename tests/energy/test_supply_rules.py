@@ -24,7 +24,9 @@ AS_DELIVERED = vars(Installation())
         ({"measurement": "ct_1a"}, Breach.CT_PRIMARY_MISSING),
         ({"mode": "static"}, Breach.STATIC_MISSING),
         ({"fuse_a": 40, "static_limit_a": 40.1}, Breach.STATIC_ABOVE_FUSE),
+        ({"fuse_a": 6000.1, "measurement": "ct_5a", "ct_ratio_a": 6000}, Breach.FUSE_TOO_LARGE),
         ({"fail_safe_a": 5.9}, Breach.FAIL_SAFE_TOO_SMALL),
+        ({"fail_safe_a": 80.1}, Breach.FAIL_SAFE_TOO_LARGE),
     ],
 )
 def test_each_rule_is_told_by_its_name(values, breach):
@@ -36,11 +38,12 @@ def test_each_rule_is_told_by_its_name(values, breach):
     [
         {},
         {"fuse_a": 63},
-        {"fuse_a": 400, "measurement": "ct_5a", "ct_ratio_a": 400},
+        {"fuse_a": 6000, "measurement": "ct_5a", "ct_ratio_a": 400},
         {"mode": "static", "static_limit_a": 40, "fuse_a": 40},
         {"mode": "static", "static_limit_a": 0},
         {"fail_safe_a": 0},
         {"fail_safe_a": 6},
+        {"fail_safe_a": 80},
     ],
 )
 def test_settings_at_their_limits_break_nothing(values):
@@ -67,6 +70,13 @@ def is_taken(values):
     except SiteFileError:
         by_file = False
     return by_form, by_file
+
+
+@pytest.mark.parametrize(("name", "most"), [("fuse_a", 6000), ("fail_safe_a", 80)], ids=["fuse", "fail-safe current"])
+def test_the_largest_current_is_the_same_for_a_form_and_a_site_file(name, most):
+    transformers = {"measurement": "ct_5a", "ct_ratio_a": 6000}
+    assert is_taken({**transformers, name: most}) == (True, True)
+    assert is_taken({**transformers, name: most + 1}) == (False, False)
 
 
 def test_a_form_and_a_site_file_agree():

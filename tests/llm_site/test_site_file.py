@@ -485,7 +485,7 @@ def test_the_command_lists_every_problem_with_file_and_line(tmp_path):
         call_command("site", "apply", str(file))
     assert str(raised.value).splitlines() == [
         "nothing was applied; problems found: 2",
-        f'{file}:2: installation.fuse_a: expected a number of 1 or more, or null, came "big"',
+        f'{file}:2: installation.fuse_a: expected a number from 1 to 6000, or null, came "big"',
         f"{file}:3: installation.phases: expected 1 or 3, came 2",
     ]
 
