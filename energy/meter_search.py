@@ -19,7 +19,7 @@ from serial.tools.list_ports import comports
 
 from energy.meters.base import MeterError, MeterUnreachable
 from energy.meters.detect import recognise
-from energy.meters.modbus import DEFAULT_PORT, ModbusLine, SerialEndpoint, is_same_line, parse_url
+from energy.meters.modbus import DEFAULT_PORT, ModbusLine, SerialEndpoint, is_same_line, line_of, parse_url
 from energy.models import Meter, MeterSearch, SearchState
 
 SLICE_S = 1.0
@@ -183,9 +183,11 @@ def search_on(*, run: int) -> bool:
     if search is None:
         return False
     steps = plan_search(hosts_of(search.hosts), search.ports)
+    in_use = Meter.get_solo()
+    line_in_use = line_of(in_use.url) if in_use.is_present else frozenset()
     until = time.monotonic() + SLICE_S
     while search.done < len(steps):
-        _take(steps[search.done], search)
+        _take(steps[search.done], search, line_in_use)
         search.done += 1
         if time.monotonic() >= until:
             break
@@ -201,13 +203,12 @@ def search_on(*, run: int) -> bool:
     return bool(goes_on) and not is_over
 
 
-def _take(step: Step, search: MeterSearch) -> None:
+def _take(step: Step, search: MeterSearch, line_in_use: frozenset[tuple[str, int]]) -> None:
     """Take one step, and note what came of it; the line that the loop uses is left alone."""
     where = step.port or step.url
     if any(entry["where"] == where for entry in search.left_out) or _is_settled(step, search):
         return
-    in_use = Meter.get_solo()
-    if in_use.is_present and is_same_line(in_use.url, step.url):
+    if not line_in_use.isdisjoint(line_of(step.url)):
         search.left_out.append({"where": where, "is_in_use": True})
         return
     try:
@@ -221,8 +222,10 @@ def _take(step: Step, search: MeterSearch) -> None:
 
 def _is_settled(step: Step, search: MeterSearch) -> bool:
     """Say whether a meter was found on this serial line with other settings: a line has one speed."""
+    if step.port is None:
+        return False
     found = [entry["url"] for entry in search.found if entry["model"] and is_same_line(entry["url"], step.url)]
-    return bool(step.port and found) and step.url not in found
+    return bool(found) and step.url not in found
 
 
 def look(step: Step) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from energy.admin.general_form import SECTIONS, GeneralForm, meters_known
 from energy.general_settings import save_general_settings
 from energy.meter_search import is_stalled, own_network, serial_ports, start_search, stop_search
 from energy.meters.decode import load_maps
-from energy.meters.modbus import is_same_line
+from energy.meters.modbus import line_of
 from energy.models import Installation, Meter, MeterSearch, SearchState
 from energy.observing import default_fail_safe_a, fail_safe_lines, most_for_charging_a
 from energy.supply_rules import time_zones
@@ -74,7 +74,7 @@ class InstallationAdmin(SingletonModelAdmin, ModelAdmin):  # type: ignore[misc]
         """Add what the page shows beside the fields."""
         form = context["adminform"].form
         stations = Station.objects.filter(state=StationState.CONFIGURED).count()
-        saved, in_use = Installation.get_solo(), Meter.get_solo()
+        saved, line_in_use = Installation.get_solo(), line_of(Meter.get_solo().url)
         fail_safe_line_a = max(fail_safe_lines(saved))
         saved.fail_safe_a = None
         context |= {
@@ -88,7 +88,7 @@ class InstallationAdmin(SingletonModelAdmin, ModelAdmin):  # type: ignore[misc]
             "meters": meters_known(),
             "time_zones": time_zones(),
             "own_network": own_network(),
-            "ports": [(port, is_same_line(in_use.url, f"serial://{port}")) for port in serial_ports()],
+            "ports": [(port, not line_in_use.isdisjoint(line_of(f"serial://{port}"))) for port in serial_ports()],
             **_line_context(),
             **_search_context(),
         }

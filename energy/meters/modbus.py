@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import time
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlsplit
@@ -100,17 +101,26 @@ def _is_host(name: str) -> bool:
 
 def is_same_line(url: str, other: str) -> bool:
     """Say whether two addresses lead over one connection, that of a host and port or of a device, at any speed."""
+    return not line_of(url).isdisjoint(line_of(other))
+
+
+def line_of(url: str) -> frozenset[tuple[str, int]]:
+    """List where an address leads: a device, or each address and the port of a host; nothing for a wrong one.
+
+    Names are looked up, which may take the time of the system's resolver; one without an answer stands for itself.
+    """
     try:
-        return _line_of(url) == _line_of(other)
+        endpoint = parse_url(url)
     except MeterError:
-        return False
-
-
-def _line_of(url: str) -> tuple[str, int]:
-    endpoint = parse_url(url)
+        return frozenset()
     if isinstance(endpoint, SerialEndpoint):
-        return (os.path.realpath(endpoint.path), 0)
-    return (endpoint.host.lower(), endpoint.port or DEFAULT_PORT)
+        return frozenset({(os.path.realpath(endpoint.path), 0)})
+    port = endpoint.port or DEFAULT_PORT
+    try:
+        found = socket.getaddrinfo(endpoint.host, port, type=socket.SOCK_STREAM)
+    except OSError:
+        return frozenset({(endpoint.host.lower(), port)})
+    return frozenset((str(address[0]).removeprefix("::ffff:"), port) for *_kind, address in found)
 
 
 def _serial_endpoint(url: str, path: str, query: str) -> SerialEndpoint:

@@ -282,6 +282,14 @@ def test_the_line_of_the_loop_is_not_opened_twice(administrator, server):
     assert server.asked == []
 
 
+def test_the_meter_in_use_is_not_read_a_second_time_under_another_name(administrator, server):
+    use_meter(server)
+    server.asked.clear()
+    entered = {**DELIVERED, **METER, "meter_url": server.url.replace("127.0.0.1", "localhost")}
+    assert "is not opened a second time" in plain(administrator.post(f"{PAGE}read-meter/", entered))
+    assert server.asked == []
+
+
 def test_the_meter_in_use_is_shown_live(administrator, server):
     assert "No meter is set up." in plain(administrator.get(f"{PAGE}meter-line/"))
     use_meter(server)

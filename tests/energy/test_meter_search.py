@@ -106,6 +106,14 @@ def test_the_line_of_the_meter_in_use_is_left_alone(serve):
     assert (done.found, done.left_out) == ([], [{"where": server.url, "is_in_use": True}])
 
 
+def test_the_meter_in_use_is_left_alone_however_its_address_is_spelled(serve):
+    server = serve(SDM630)
+    Meter.objects.update_or_create(pk=1, defaults={"model": "eastron_sdm630", "url": f"tcp://localhost:{server.port}"})
+    done = search(address(server))
+    assert server.asked == []
+    assert (done.found, done.left_out) == ([], [{"where": server.url, "is_in_use": True}])
+
+
 def test_a_meter_on_a_serial_line_is_found_with_its_settings(monkeypatch):
     monkeypatch.setattr(meter_search, "SLICE_S", 0.0)  # one step at a time
     words = {(3, 0x1000 + at): 0 for at in range(0x100)} | {(3, 0xFC03): 0}

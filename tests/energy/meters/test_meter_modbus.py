@@ -10,7 +10,7 @@ from pymodbus import FramerType
 
 from energy.meters.base import MeterError, MeterImplausible, MeterRefused, MeterUnreachable
 from energy.meters.decode import load_maps, slow_plan
-from energy.meters.modbus import ModbusMeter, SerialEndpoint, TcpEndpoint, parse_url
+from energy.meters.modbus import ModbusMeter, SerialEndpoint, TcpEndpoint, is_same_line, parse_url
 from tests.energy.meters.device import SerialMeter, Server, encode, running_loop
 
 READABLE = sorted(m.id for m in load_maps().values() if m.refusal is None and not m.sunspec)
@@ -310,3 +310,22 @@ def test_an_address_is_read(url, endpoint):
 def test_a_wrong_address_is_named_with_a_right_example(url, problem):
     with pytest.raises(MeterError, match=rf"{problem}.*tcp://192\.168\.1\.20:502"):
         parse_url(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "other", "is_same"),
+    [
+        ("tcp://localhost:8650", "tcp://127.0.0.1:8650", True),
+        ("tcp://127.1", "rtutcp://127.0.0.1:502", True),
+        ("tcp://[::ffff:127.0.0.1]", "tcp://127.0.0.1", True),
+        ("tcp://localhost:8650", "tcp://127.0.0.1:8651", False),
+        ("tcp://127.0.0.2", "tcp://127.0.0.1", False),
+        ("tcp://[FE80::1%nowhere]", "tcp://[fe80::1%nowhere]", True),  # cannot be looked up
+        ("serial:///dev/ttyUSB0?baud=9600", "serial:///dev/ttyUSB0", True),
+        ("serial:///dev/ttyUSB0", "tcp://127.0.0.1", False),
+        ("", "", False),
+    ],
+)
+def test_two_addresses_are_one_line_when_they_lead_to_the_same_place(url, other, is_same):
+    assert is_same_line(url, other) is is_same
+    assert is_same_line(other, url) is is_same
