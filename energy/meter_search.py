@@ -39,10 +39,10 @@ USUAL_UNITS, ALL_UNITS = range(1, 11), range(1, 248)
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One connection and the units that are looked for over it; `patience` as for `recognise`."""
+    """One connection and the unit that is looked for over it; `patience` as for `recognise`."""
 
     url: str
-    units: tuple[int, ...]
+    unit: int
     patience: int
 
     @property
@@ -54,7 +54,8 @@ class Step:
 
 def plan_search(hosts: Sequence[str], ports: Sequence[str]) -> list[Step]:
     """List the steps of a search: hosts (addresses such as tcp://192.168.1.20:502), then serial devices."""
-    return [Step(url, TCP_UNITS, patience=2) for url in hosts] + [step for port in ports for step in _on_line(port)]
+    on_hosts = [Step(url, unit, patience=2) for url in hosts for unit in TCP_UNITS]
+    return on_hosts + [step for port in ports for step in _on_line(port)]
 
 
 def _on_line(port: str) -> Iterator[Step]:
@@ -62,11 +63,11 @@ def _on_line(port: str) -> Iterator[Step]:
     urls = [f"serial://{port}?baud={baud}&parity={parity}&stop=1" for baud, parity in SERIAL_SETTINGS]
     for unit in USUAL_UNITS:
         for url in urls:
-            yield Step(url, (unit,), patience=3)
+            yield Step(url, unit, patience=3)
     for unit in ALL_UNITS:
         if unit not in USUAL_UNITS:
             for url in urls[:FREQUENT_SETTINGS]:
-                yield Step(url, (unit,), patience=1)
+                yield Step(url, unit, patience=1)
 
 
 def hosts_of(text: str) -> list[str]:
@@ -142,7 +143,7 @@ def start_search(*, hosts: str, ports: list[str]) -> None:
     try:
         current_app.send_task("energy.tasks.search_meters", args=(run,), retry=False)
     except OperationalError:
-        stop_search()
+        stop_search(run=run)
         message = _("The search could not begin: the broker does not answer. Try again in a minute.")
         raise ValidationError(message) from None
 
@@ -172,27 +173,30 @@ def begin_search(*, hosts: str, ports: list[str]) -> int | None:
     return run if begun else None
 
 
-def stop_search() -> None:
-    """End the search; what it found stays."""
-    MeterSearch.objects.filter(state=SearchState.RUNNING).update(state=SearchState.STOPPED, doing="")
+def stop_search(*, run: int) -> None:
+    """End this search, if it is the one that runs; what it found stays."""
+    MeterSearch.objects.filter(run=run, state=SearchState.RUNNING).update(state=SearchState.STOPPED, doing="")
 
 
 def search_on(*, run: int) -> bool:
     """Go on with a search for about a second; False when it is over or was stopped."""
-    search = MeterSearch.objects.filter(run=run, state=SearchState.RUNNING).first()
+    running = MeterSearch.objects.filter(run=run, state=SearchState.RUNNING)
+    search = running.first()
     if search is None:
         return False
     steps = plan_search(hosts_of(search.hosts), search.ports)
     in_use = Meter.get_solo()
     line_in_use = line_of(in_use.url) if in_use.is_present else frozenset()
     until = time.monotonic() + SLICE_S
-    while search.done < len(steps):
-        _take(steps[search.done], search, line_in_use)
+    while search.done < len(steps) and running.exists():
+        url, goes_on = steps[search.done].url, _take(steps[search.done], search, line_in_use)
         search.done += 1
+        while not goes_on and search.done < len(steps) and steps[search.done].url == url:
+            search.done += 1
         if time.monotonic() >= until:
             break
     is_over = search.done >= len(steps)
-    goes_on = MeterSearch.objects.filter(run=run, state=SearchState.RUNNING).update(
+    is_wanted = running.update(
         state=SearchState.FINISHED if is_over else SearchState.RUNNING,
         done=search.done,
         doing="" if is_over else steps[search.done].url[:DOING_MAX],
@@ -200,24 +204,45 @@ def search_on(*, run: int) -> bool:
         left_out=search.left_out,
         heard_at=timezone.now(),
     )
-    return bool(goes_on) and not is_over
+    return bool(is_wanted) and not is_over
 
 
-def _take(step: Step, search: MeterSearch, line_in_use: frozenset[tuple[str, int]]) -> None:
-    """Take one step, and note what came of it; the line that the loop uses is left alone."""
+def _take(step: Step, search: MeterSearch, line_in_use: frozenset[tuple[str, int]]) -> bool:
+    """Take one step, and note what came of it; False where nothing more is to be asked at this address.
+
+    The line that the loop uses is left alone.
+    """
     where = step.port or step.url
     if any(entry["where"] == where for entry in search.left_out) or _is_settled(step, search):
-        return
+        return False
     if not line_in_use.isdisjoint(line_of(step.url)):
         search.left_out.append({"where": where, "is_in_use": True})
-        return
+        return False
     try:
-        search.found += look(step)
+        entry = look(step)
     except MeterUnreachable:
         if step.port:
             search.left_out.append({"where": where, "is_in_use": False})
+        else:
+            time.sleep(STEP_GAP_S)
+        return False
     if not step.port:
-        time.sleep(STEP_GAP_S)
+        time.sleep(GAP_S)
+    return entry is None or _note(entry, step, search)
+
+
+def _note(entry: dict[str, Any], step: Step, search: MeterSearch) -> bool:
+    """Keep what answered; says as `_take` whether to go on.
+
+    A host is one meter, which often answers to every unit number: the first that is recognised ends it. Of what speaks
+    Modbus and is not recognised the first is kept.
+    """
+    is_host, is_recognised = step.port is None, bool(entry["model"])
+    if is_host and is_recognised:
+        search.found = [known for known in search.found if known["url"] != step.url]
+    if not is_host or all(known["url"] != step.url for known in search.found):
+        search.found.append(entry)
+    return not (is_host and is_recognised)
 
 
 def _is_settled(step: Step, search: MeterSearch) -> bool:
@@ -228,30 +253,16 @@ def _is_settled(step: Step, search: MeterSearch) -> bool:
     return bool(found) and step.url not in found
 
 
-def look(step: Step) -> list[dict[str, Any]]:
-    """Look for meters over one connection; raises MeterUnreachable where it cannot be opened.
-
-    A host is one meter, which often answers to every unit number: the first that is recognised ends the step. Of what
-    speaks Modbus and is not recognised the first is kept.
-    """
+def look(step: Step) -> dict[str, Any] | None:
+    """Look for a meter; None where nothing answers. Raises MeterUnreachable where the connection cannot be opened."""
     is_serial = step.port is not None
     line = ModbusLine(step.url, timeout_s=SERIAL_TIMEOUT_S if is_serial else TCP_TIMEOUT_S, gap_s=GAP_S, quiet_s=GAP_S)
-    unknown: list[dict[str, Any]] = []
     try:
         line.open()
-        for unit in step.units:
-            answer = recognise(partial(line.fetch, unit), patience=step.patience)
-            if answer is None:
-                continue
-            entry = {
-                "url": step.url,
-                "unit": unit,
-                "model": answer.map.id if answer.map else "",
-                "label": answer.label,
-            }
-            if answer.map:
-                return [entry]
-            unknown = unknown or [entry]
+        answer = recognise(partial(line.fetch, step.unit), patience=step.patience)
     finally:
         line.close()
-    return unknown
+    if answer is None:
+        return None
+    model = answer.map.id if answer.map else ""
+    return {"url": step.url, "unit": step.unit, "model": model, "label": answer.label}

@@ -122,7 +122,10 @@ class InstallationAdmin(SingletonModelAdmin, ModelAdmin):  # type: ignore[misc]
         return render(request, "energy/_meter_search.html", {**_search_context(), "search_error": error})
 
     def _stop_search(self, request: HttpRequest) -> HttpResponse:
-        stop_search()
+        """Stop the search that the page shows: another may have begun since."""
+        run = request.POST.get("run", "")
+        if run.isdecimal():
+            stop_search(run=int(run))
         return self._meter_search(request)
 
 

@@ -302,7 +302,7 @@ def test_the_meter_in_use_is_shown_live(administrator, server):
 
 def test_what_a_search_found_can_be_used_and_what_it_left_out_is_said(administrator):
     run = meter_search.begin_search(hosts="192.168.1.20", ports=[])
-    assert "Step 0 of 1: tcp://192.168.1.20:502" in plain(administrator.get(f"{PAGE}meter-search/"))
+    assert "Step 0 of 7: tcp://192.168.1.20:502" in plain(administrator.get(f"{PAGE}meter-search/"))
     found = [
         {"url": "tcp://192.168.1.20:502", "unit": 1, "model": "eastron_sdm630", "label": "SDM630"},
         {"url": "tcp://192.168.1.21:502", "unit": 1, "model": "eastron_sdm72v1", "label": "SDM72D-M v1"},
@@ -310,7 +310,7 @@ def test_what_a_search_found_can_be_used_and_what_it_left_out_is_said(administra
     ]
     left_out = [{"where": "/dev/ttyUSB0", "is_in_use": True}, {"where": "/dev/ttyUSB1", "is_in_use": False}]
     MeterSearch.objects.filter(run=run).update(found=found, left_out=left_out)
-    page = administrator.post(f"{PAGE}meter-search/stop/")
+    page = administrator.post(f"{PAGE}meter-search/stop/", {"run": run})
     said = plain(page)
     assert "Eastron SDM630 tcp://192.168.1.20:502 1 Use this one" in said
     assert "only total power: it cannot protect a fuse" in said
@@ -319,6 +319,15 @@ def test_what_a_search_found_can_be_used_and_what_it_left_out_is_said(administra
     assert "/dev/ttyUSB1 could not be opened" in said
     assert page.content.decode().count("data-model=") == 2
     assert MeterSearch.get_solo().state == SearchState.STOPPED
+
+
+@pytest.mark.parametrize("older", [{}, {"run": "0"}, {"run": "one"}, {"run": "9" * 30}])
+def test_a_page_stops_only_the_search_it_shows(administrator, older):
+    run = meter_search.begin_search(hosts="192.168.1.20", ports=[])
+    administrator.post(f"{PAGE}meter-search/stop/", older)
+    assert MeterSearch.get_solo().state == SearchState.RUNNING
+    shown = administrator.get(f"{PAGE}meter-search/").content.decode()
+    assert f"""hx-vals='{{"run": {run}}}'""" in shown
 
 
 def test_a_search_that_stands_still_is_said_to_begin_anew_when_it_is_started_again(administrator):

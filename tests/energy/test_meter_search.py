@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from celery import current_app
 from django.core.exceptions import ValidationError
+from django.db import connection
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
@@ -79,7 +80,7 @@ def search(hosts="", ports=()):
 def test_two_meters_are_found_beside_a_port_that_stays_silent(serve, silent):
     eastron, gavazzi = serve(SDM630), serve(EM340)
     done = search(f"{address(eastron)}, {silent} {address(gavazzi)}")
-    assert (done.state, done.done, done.total) == (SearchState.FINISHED, 3, 3)
+    assert (done.state, done.done, done.total) == (SearchState.FINISHED, 6, 6)
     assert done.found == [
         {"url": eastron.url, "unit": 1, "model": "eastron_sdm630", "label": "SDM630"},
         {"url": gavazzi.url, "unit": 1, "model": "cg_em340", "label": "EM340"},
@@ -135,8 +136,8 @@ def test_a_serial_line_that_cannot_be_opened_is_said_once_and_left(tmp_path):
 def test_a_serial_line_is_searched_for_usual_units_first_and_for_every_unit():
     steps = plan_search([], ["/dev/ttyUSB0"])
     usual = steps[: 10 * len(SERIAL_SETTINGS)]
-    assert {step.units[0] for step in usual} == set(range(1, 11))
-    assert {step.units[0] for step in steps} == set(range(1, 248))
+    assert {step.unit for step in usual} == set(range(1, 11))
+    assert {step.unit for step in steps} == set(range(1, 248))
     assert all(step.port == "/dev/ttyUSB0" for step in steps)
 
 
@@ -148,10 +149,60 @@ def test_hosts_come_before_serial_lines():
 def test_a_search_that_is_stopped_keeps_what_it_found_and_goes_no_further(serve):
     run = begin_search(hosts=address(serve(SDM630)), ports=[])
     MeterSearch.objects.update(found=[{"url": "tcp://192.168.1.9:502", "unit": 1, "model": "", "label": ""}])
-    stop_search()
+    stop_search(run=run)
     assert search_on(run=run) is False
     kept = MeterSearch.get_solo()
     assert (kept.state, kept.done, len(kept.found)) == (SearchState.STOPPED, 0, 1)
+
+
+def test_a_host_that_stays_silent_is_left_and_come_back_to_after_each_unit(silent, monkeypatch):
+    monkeypatch.setattr(meter_search, "SLICE_S", 0.0)  # one step at a time
+    run = begin_search(hosts=silent, ports=[])
+    assert search_on(run=run) is True
+    assert (MeterSearch.get_solo().done, MeterSearch.get_solo().total) == (1, 2)
+    assert search_on(run=run) is False
+    assert MeterSearch.get_solo().state == SearchState.FINISHED
+
+
+def test_a_host_that_cannot_be_reached_is_tried_once(serve, monkeypatch):
+    monkeypatch.setattr(meter_search, "SLICE_S", 0.0)  # one step at a time
+    server = serve(SDM630)
+    server.stop()
+    server.stop = lambda: None
+    assert search_on(run=begin_search(hosts=address(server), ports=[])) is False
+    assert (MeterSearch.get_solo().state, MeterSearch.get_solo().done) == (SearchState.FINISHED, 2)
+
+
+def test_a_meter_recognised_at_a_later_unit_takes_the_place_of_what_was_not(serve):
+    server = serve(SDM630)
+    run = begin_search(hosts=address(server), ports=[])
+    unknown = {"url": server.url, "unit": 255, "model": "", "label": ""}
+    MeterSearch.objects.update(found=[unknown])
+    search_on(run=run)
+    assert [entry["model"] for entry in MeterSearch.get_solo().found] == ["eastron_sdm630"]
+
+
+def test_a_stop_ends_the_second_that_is_under_way(serve):
+    server = serve(SDM630)
+    run = begin_search(hosts=address(server), ports=[])
+
+    def stop_meanwhile(execute, sql, params, many, context):
+        answer = execute(sql, params, many, context)
+        if sql.startswith("SELECT") and f'FROM "{Meter._meta.db_table}"' in sql:
+            stop_search(run=run)
+        return answer
+
+    with connection.execute_wrapper(stop_meanwhile):
+        assert search_on(run=run) is False
+    assert server.asked == []
+
+
+def test_a_stop_of_an_older_search_leaves_the_one_that_runs_alone():
+    first = begin_search(hosts="192.168.1.20", ports=[])
+    MeterSearch.objects.update(heard_at=timezone.now() - timedelta(seconds=31))
+    begin_search(hosts="192.168.1.21", ports=[])
+    stop_search(run=first)
+    assert MeterSearch.get_solo().state == SearchState.RUNNING
 
 
 def test_two_searches_do_not_run_at_once():
