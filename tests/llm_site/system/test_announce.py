@@ -73,7 +73,8 @@ async def test_it_is_found_with_its_ports_and_says_goodbye(listener, settings):
     assert await listener.next(ServiceStateChange.Removed) == name
 
 
-async def test_a_name_that_another_machine_has_is_numbered(listener, caplog):
+async def test_a_name_that_another_machine_has_is_numbered(listener, caplog, monkeypatch):
+    monkeypatch.setattr("llm_site.announce.ASK_FOR_MS", 3000)  # the other one answers late where much else runs
     other = AsyncServiceInfo(
         SERVICE, f"other.{SERVICE}", parsed_addresses=["192.0.2.7"], port=80, server=f"{NAME}.local."
     )
