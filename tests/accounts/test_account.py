@@ -9,6 +9,7 @@ import pytest
 import time_machine
 
 from accounts.second_factor import has_second_factor
+from accounts.services import save_user
 from tests.accounts.codes import code_now, key_on, switch_on
 from tests.accounts.conftest import PASSWORD
 
@@ -103,3 +104,13 @@ def test_a_known_password_does_not_let_codes_be_guessed_without_end(client, me):
     new = {"new_password1": PASSWORD, "new_password2": PASSWORD}
     assert client.post("/password/", {"old_password": PASSWORD, **new}).status_code == 429
     assert has_second_factor(me)
+
+
+@pytest.mark.parametrize("is_temporary", [True, False])
+def test_the_present_password_is_no_new_one(client, is_temporary):
+    user = save_user(username="paul", role="standard", password=PASSWORD, is_temporary=is_temporary)
+    client.force_login(user)
+    sent = {"old_password": PASSWORD, "new_password1": PASSWORD, "new_password2": PASSWORD}
+    assert "This is the present password: choose another one." in client.post("/password/", sent).content.decode()
+    user.refresh_from_db()
+    assert user.must_change_password is is_temporary

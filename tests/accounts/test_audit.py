@@ -6,17 +6,20 @@ import pytest
 from auditlog.registry import auditlog
 from django.core.management import call_command
 from django.utils import timezone, translation
+from django_otp.plugins.otp_static.models import StaticToken
 
 from accounts import audit
 from accounts.changes import lines_of
 from accounts.models import AccessSettings, Change, User
 from accounts.origin import Way, changes_come_by
+from accounts.second_factor import begin_set_up, confirm_set_up, remove_second_factor, renew_recovery_codes
 from accounts.services import end_token, renew_token, save_user
 from accounts.tasks import forget_old_changes
 from badges.models import Badge, BadgeSettings
 from energy.models import Installation
 from stations.connections import withdraw_certificates
 from stations.models import Certificate, Circuit, CpoServer, Station
+from tests.accounts.codes import code_now
 
 pytestmark = pytest.mark.django_db
 
@@ -250,3 +253,29 @@ def test_a_certificate_that_is_withdrawn_is_kept():
     )
     withdraw_certificates(certificate_ids=[certificate.pk])
     assert lines_of(newest()) == ["State: Sent, not answered → Withdrawn"]
+
+
+# --- the second factor
+
+
+def kept_of_the_second_factor(user):
+    """Return what is on record of it: fields, and the lines that people read."""
+    changes = [change for change in Change.objects.order_by("pk") if change.object_repr == user.username]
+    return [line for change in changes for line in lines_of(change) if "actor" in line or "codes" in line]
+
+
+def test_what_becomes_of_a_second_factor_is_on_record_and_its_secrets_are_not():
+    user = save_user(username="marie", role="standard", password=PASSWORD)
+    device = begin_set_up(user=user)
+    codes = confirm_set_up(user=user, code=code_now(device.bin_key))
+    on = ["Second factor: No → Yes", "Recovery codes: changed, not shown"]
+    assert kept_of_the_second_factor(user) == on
+    codes += renew_recovery_codes(user=user)
+    assert kept_of_the_second_factor(user) == [*on, "Recovery codes: changed, not shown"]
+    remove_second_factor(user=user)
+    remove_second_factor(user=user)
+    assert kept_of_the_second_factor(user)[3:] == ["Second factor: Yes → No"]
+    kept = str(list(Change.objects.values_list("changes", "changes_text", "additional_data", "serialized_data")))
+    hidden = {device.key, device.bin_key.hex(), *codes, *(code.replace("-", "") for code in codes)}
+    hidden |= set(StaticToken.objects.values_list("token", flat=True))
+    assert not [secret for secret in hidden if secret in kept]

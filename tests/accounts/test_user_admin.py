@@ -66,6 +66,19 @@ def test_nobody_locks_themselves_out(client, administrator):
 
 
 @pytest.mark.usefixtures("administrator")
+@pytest.mark.parametrize(("before", "after"), [("administrator", "standard"), ("standard", "administrator")])
+def test_another_profile_ends_the_sessions_that_began_with_the_old_one(client, before, after):
+    other = save_user(username="bert", role=before, password=PASSWORD)
+    theirs = Client()
+    theirs.force_login(other)
+    assert change(client, other, is_active="on", email="bert@example.org").status_code == 302
+    assert theirs.get("/account/").status_code == 200
+    assert change(client, other, role=after, is_active="on").status_code == 302
+    assert theirs.get("/account/").status_code == 302
+    assert client.get("/account/").status_code == 200
+
+
+@pytest.mark.usefixtures("administrator")
 def test_the_page_says_what_each_profile_may_do(client):
     page = client.get(reverse("admin:accounts_user_add")).content.decode()
     assert "Advanced: sees the dashboard, manages badges" in page
@@ -86,8 +99,9 @@ def test_a_password_that_is_reset_is_temporary_and_ends_what_is_open(client):
     assert "_auth_user_id" not in theirs.get("/sign-in/").wsgi_request.session
 
 
-def test_ones_own_password_is_not_reset_but_changed(client, administrator):
-    address = reverse("admin:auth_user_password_change", args=[administrator.pk])
+@pytest.mark.parametrize("written", ["{}", "0{}", "{} "])
+def test_ones_own_password_is_not_reset_but_changed(client, administrator, written):
+    address = reverse("admin:auth_user_password_change", args=[written.format(administrator.pk)])
     response = client.post(address, {"password1": "Garage-2027", "password2": "Garage-2027"})
     assert (response.status_code, response.url) == (302, "/password/")
     administrator.refresh_from_db()
@@ -134,6 +148,29 @@ def advanced(client):
     user = save_user(username="paul", role="advanced", password=PASSWORD)
     client.force_login(user)
     return user
+
+
+@pytest.mark.usefixtures("advanced")
+@pytest.mark.parametrize("asked", ["sessions__session_key__startswith", "sessions__gt", "api_token_hash__startswith"])
+def test_no_column_is_guessed_by_a_filter_that_the_list_does_not_offer(client, asked):
+    save_user(username="marie", role="standard", password=PASSWORD)
+    assert client.get(reverse("admin:accounts_user_changelist"), {asked: "a"}).status_code == 400
+
+
+@pytest.mark.usefixtures("administrator")
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ({"role__exact": "standard"}, ["marie", "paul"]),
+        ({"is_active__exact": "0"}, ["paul"]),
+        ({"q": "mar"}, ["marie"]),
+    ],
+)
+def test_the_filters_of_the_list_find_users(client, asked, found):
+    save_user(username="marie", role="standard", password=PASSWORD)
+    User.objects.create(username="paul", role="standard", is_active=False)
+    page = client.get(reverse("admin:accounts_user_changelist"), asked)
+    assert sorted(user.username for user in page.context["cl"].result_list) == found
 
 
 @pytest.mark.usefixtures("advanced")

@@ -4,6 +4,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from accounts.models import Change
 from accounts.second_factor import has_second_factor
 from accounts.services import save_user
 from tests.accounts.codes import switch_on
@@ -34,6 +35,12 @@ def test_a_lost_second_factor_is_removed(administrator, marie, page):
     shown = administrator.post(page, {"remove_second_factor": ""}, follow=True).content.decode()
     assert "The second factor was removed." in shown
     assert not has_second_factor(marie)
+    kept = Change.objects.filter(changes__has_key="second_factor").latest("pk")
+    assert (kept.object_repr, kept.additional_data["who"], kept.changes["second_factor"]) == (
+        "marie",
+        "anna",
+        [True, False],
+    )
 
 
 def test_the_sessions_of_a_user_are_shown_and_ended(administrator, marie, page):

@@ -75,7 +75,15 @@ async def test_it_ends_when_the_user_is_deactivated(events):
     assert not await goes_on(events)
 
 
-async def test_a_public_dashboard_goes_on_after_the_session(events):
+async def test_what_a_user_sees_of_a_public_dashboard_ends_with_the_session_too(events):
     await restrict(DashboardAccess.PUBLIC)
+    assert b"event: ended" not in await anext(events)
     await end()
-    assert await goes_on(events)
+    assert not await goes_on(events)
+
+
+async def test_a_public_dashboard_streams_to_who_never_signed_in():
+    await restrict(DashboardAccess.PUBLIC)
+    stream = live.overview_events(VISITOR)
+    await anext(stream)
+    assert await goes_on(stream)

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 
 from accounts.models import AccessSettings, User
 from accounts.secrets import matches, unseal
-from accounts.services import create_first_user
+from accounts.services import create_first_user, save_user
 from badges.models import Badge, BadgeSettings
 from energy.models import Installation, Meter
 from llm_site.site_file.apply import apply_site
+from llm_site.site_file.document import SiteFileError
 from llm_site.site_file.dump import dump_site
 from stations.models import Circuit, Connector, CpoServer, PhaseRotation, Station, StationState
 from stations.signals import decide_again
@@ -335,6 +336,29 @@ def test_an_admin_with_a_password_of_their_own_is_not_closed():
         "  - {username: anna, role: administrator, password: Garage-Nord-1}"
     )
     assert User.objects.get(username="admin").is_active
+
+
+@pytest.mark.parametrize(
+    "users", ["{username: anna, role: standard}", "{username: paul, role: standard}, {username: anna, role: advanced}"]
+)
+def test_a_file_that_leaves_no_administrator_is_refused_and_changes_nothing(client, users):
+    anna = save_user(username="anna", role="administrator", password="Garage-Nord-1")
+    client.force_login(anna)
+    with pytest.raises(SiteFileError, match="leave one active administrator"):
+        apply_site(f"installation: {{name: Nord}}\nusers: [{users}]")
+    anna.refresh_from_db()
+    assert (anna.role, anna.is_superuser, User.objects.count()) == ("administrator", True, 1)
+    assert not Installation.objects.filter(name="Nord").exists()
+    assert client.get("/account/").status_code == 200
+
+
+def test_a_file_may_hand_the_administration_on():
+    save_user(username="anna", role="administrator", password="Garage-Nord-1")
+    apply_site(
+        "users:\n  - {username: anna, role: standard}\n"
+        "  - {username: bert, role: administrator, password: Garage-Nord-1}"
+    )
+    assert User.objects.get(role="administrator").username == "bert"
 
 
 def test_a_site_that_nobody_can_enter_is_warned_of():
