@@ -24,8 +24,14 @@ from unfold.widgets import UnfoldAdminRadioSelectWidget
 from accounts import changes_page  # noqa: F401 (registers its page)
 from accounts.access import has_role
 from accounts.models import AccessSettings, Role, User
-from accounts.services import apply_role, end_token, hold_administrators, is_last_administrator, renew_token
-from accounts.sessions import end_sessions
+from accounts.services import (
+    apply_role,
+    end_token,
+    hold_administrators,
+    is_last_administrator,
+    renew_token,
+    save_with_role,
+)
 from accounts.ways_in import WaysIn
 
 admin.site.unregister(Group)
@@ -90,7 +96,7 @@ class UserAdmin(DjangoUserAdmin, WaysIn):  # type: ignore[type-arg]
     list_display = ["username", "role", "email", "last_sign_in", "state"]
     list_filter = ["role", "is_active"]
     search_fields = ["username", "email"]
-    readonly_fields = ["last_sign_in"]
+    readonly_fields = ["must_change_password", "last_sign_in"]  # a reset asks for a new password
     fieldsets = [(None, {"fields": ["username", "role", "email", "is_active", "must_change_password", "last_sign_in"]})]
     add_fieldsets = [(None, {"fields": ["username", "role", "email", "password1", "password2"]})]
     actions = None
@@ -142,13 +148,11 @@ class UserAdmin(DjangoUserAdmin, WaysIn):  # type: ignore[type-arg]
             choices=choices, widget=RoleWidget(), label=capfirst(db_field.verbose_name), initial=Role.STANDARD
         )
 
-    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:  # noqa: ARG002
         """Save with the rights of the role; the password given at creation is temporary (SPEC S29)."""
-        apply_role(obj)
         obj.must_change_password = obj.must_change_password or not change
-        super().save_model(request, obj, form, change)
-        if change and "role" in form.changed_data:  # it began with the idle time of the old one
-            end_sessions(user=obj, but=request.session.session_key)
+        apply_role(obj)
+        save_with_role(obj)
 
     def has_view_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         """Show whom one manages."""

@@ -8,6 +8,7 @@ from django.db import transaction
 from accounts import audit
 from accounts.models import Role, User
 from accounts.secrets import keyed_hash
+from accounts.sessions import end_sessions
 
 TOKEN_BYTES = 32
 FIRST_USERNAME, FIRST_PASSWORD = "admin", "1234"
@@ -59,8 +60,17 @@ def save_user(
     if token is not None:
         user.api_token_hash = keyed_hash(token)
     user.full_clean(exclude=["password"])
-    user.save()
+    save_with_role(user)
     return user
+
+
+@transaction.atomic
+def save_with_role(user: User) -> None:
+    """Save a user; another role ends the sessions, whose idle time is that of the old one."""
+    role_before = User.objects.filter(pk=user.pk).values_list("role", flat=True).first()
+    user.save()
+    if role_before not in (None, user.role):
+        end_sessions(user=user)
 
 
 def renew_token(*, username: str) -> str:

@@ -198,3 +198,11 @@ def test_the_cookie_of_a_session_over_https_is_never_sent_without_it(client, sec
     client.post("/sign-in/", {"username": "marie", "password": PASSWORD}, secure=secure)
     cookie = client.cookies["sessionid"]
     assert (cookie["secure"], cookie["httponly"], cookie["samesite"]) == (expected, True, "Lax")
+
+
+def test_another_role_ends_the_sessions_whoever_gives_it(client, anna):
+    client.force_login(anna)
+    save_user(username="anna", role="administrator", email="anna@example.org")
+    assert open_sessions(anna).count() == 1
+    save_user(username="anna", role="standard")
+    assert not open_sessions(anna).exists()

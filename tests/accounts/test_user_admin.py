@@ -79,6 +79,16 @@ def test_another_profile_ends_the_sessions_that_began_with_the_old_one(client, b
 
 
 @pytest.mark.usefixtures("administrator")
+@pytest.mark.parametrize("is_temporary", [True, False])
+def test_only_a_reset_makes_a_password_temporary_and_only_its_user_makes_it_last(client, is_temporary):
+    other = save_user(username="marie", role="standard", password=PASSWORD, is_temporary=is_temporary)
+    sent = {} if is_temporary else {"must_change_password": "on"}
+    assert change(client, other, is_active="on", **sent).status_code == 302
+    other.refresh_from_db()
+    assert other.must_change_password is is_temporary
+
+
+@pytest.mark.usefixtures("administrator")
 def test_the_page_says_what_each_profile_may_do(client):
     page = client.get(reverse("admin:accounts_user_add")).content.decode()
     assert "Advanced: sees the dashboard, manages badges" in page
