@@ -97,7 +97,7 @@ class OwnFormView(LoginRequiredMixin, CountedFormView):
 
 
 class SetUpSecondFactor(OwnFormView):
-    """Read the key with an app, and show by a code that it has it."""
+    """Read the key with an app, and show by the password and a code who has it."""
 
     is_on = False
     form_class = ConfirmForm
@@ -111,8 +111,9 @@ class SetUpSecondFactor(OwnFormView):
         return super().get_context_data(**drawn, is_needed=lacks_second_factor(self.user), **kwargs)
 
     def form_valid(self, form: CountedForm) -> HttpResponse:
-        """Show the recovery codes."""
+        """End the other sessions, which were opened with the password alone, and show the recovery codes."""
         assert isinstance(form, ConfirmForm)
+        end_sessions(user=self.user, but=self.request.session.session_key)
         return self.show_codes(form.recovery_codes)
 
 

@@ -65,23 +65,6 @@ class CodeForm(CountedForm):
         return code
 
 
-class ConfirmForm(CodeForm):
-    """The first code of a new authenticator; not counted, as the key is on the same page."""
-
-    recovery_codes: list[str]
-
-    def clean_code(self) -> str:
-        """Switch the second factor on."""
-        code: str = self.cleaned_data["code"]
-        codes = confirm_set_up(user=self.user, code=code)
-        if codes is None:
-            raise forms.ValidationError(
-                _("This is not the code of the key below. Is the time of the phone right? Enter the next code.")
-            )
-        self.recovery_codes = codes
-        return code
-
-
 class ProofForm(CodeForm):
     """Password and code, for what only the user may do and not whoever finds the browser open."""
 
@@ -97,6 +80,25 @@ class ProofForm(CodeForm):
     def clean_code(self) -> str:
         """Use the code up where the password was right."""
         return super().clean_code() if "password" in self.cleaned_data else ""
+
+
+class ConfirmForm(ProofForm):
+    """Password, and the first code of a new authenticator; the code is not counted, as its key is on the same page."""
+
+    recovery_codes: list[str]
+
+    def clean_code(self) -> str:
+        """Switch the second factor on where the password was right."""
+        code: str = self.cleaned_data["code"]
+        if "password" not in self.cleaned_data:
+            return ""
+        codes = confirm_set_up(user=self.user, code=code)
+        if codes is None:
+            raise forms.ValidationError(
+                _("This is not the code of the key below. Is the time of the phone right? Enter the next code.")
+            )
+        self.recovery_codes = codes
+        return code
 
 
 class OwnPasswordForm(CountedForm, PasswordChangeForm):

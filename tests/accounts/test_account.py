@@ -7,6 +7,7 @@ from urllib.parse import unquote
 
 import pytest
 import time_machine
+from django.test import Client
 
 from accounts.second_factor import has_second_factor
 from accounts.services import save_user
@@ -47,7 +48,7 @@ def test_a_second_factor_is_set_up_with_a_key_and_a_code(client, me):
     page = client.get("/account/second-factor/").content.decode()
     assert "<svg" in page
     key = key_on(page)
-    answer = client.post("/account/second-factor/", {"code": code_now(key)})
+    answer = client.post("/account/second-factor/", {"password": PASSWORD, "code": code_now(key)})
     codes = re.findall(r"<code>([A-Z2-9]{5}-[A-Z2-9]{5})</code>", answer.content.decode())
     assert len(codes) == 10
     (download,) = re.findall(r'href="data:text/plain;charset=utf-8,([^"]+)"', answer.content.decode())
@@ -59,10 +60,34 @@ def test_a_second_factor_is_set_up_with_a_key_and_a_code(client, me):
 
 def test_a_wrong_code_keeps_the_key_and_says_so_at_the_field(client, me):
     key = key_on(client.get("/account/second-factor/").content.decode())
-    page = client.post("/account/second-factor/", {"code": "000000"}).content.decode()
+    page = client.post("/account/second-factor/", {"password": PASSWORD, "code": "000000"}).content.decode()
     assert 'href="#id_code"' in page
     assert key_on(page) == key
     assert not has_second_factor(me)
+
+
+@pytest.mark.parametrize("password", ["", "wrong"])
+def test_whoever_finds_the_browser_open_sets_up_no_second_factor(client, me, password):
+    key = key_on(client.get("/account/second-factor/").content.decode())
+    page = client.post("/account/second-factor/", {"password": password, "code": code_now(key)}).content.decode()
+    assert 'href="#id_password"' in page
+    assert not has_second_factor(me)
+
+
+@pytest.mark.usefixtures("me")
+def test_the_password_is_guessed_no_faster_there_than_at_the_sign_in_page(client):
+    sent = {"password": "wrong", "code": "000000"}
+    answers = [client.post("/account/second-factor/", sent).status_code for _ in range(6)]
+    assert answers == [200, 200, 200, 200, 200, 429]
+
+
+def test_browsers_that_came_in_by_the_password_alone_are_signed_out_by_a_second_factor(client, me):
+    other = Client()
+    other.force_login(me)
+    key = key_on(client.get("/account/second-factor/").content.decode())
+    client.post("/account/second-factor/", {"password": PASSWORD, "code": code_now(key)})
+    assert other.get("/account/").status_code == 302
+    assert client.get("/account/").status_code == 200
 
 
 def test_the_key_is_shown_to_nobody_once_it_counts(client, me):

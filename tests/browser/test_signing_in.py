@@ -61,7 +61,7 @@ def test_the_life_of_a_user(site, open_page, locale, theme, width, words):
     page.goto(f"{site.url}/account/second-factor/")
     key = page.locator(".qr code").inner_text()
     look(page)
-    fill(page, code=code_of(key, -1))
+    fill(page, password=NEW_PASSWORD, code=code_of(key, -1))
     expect(page.locator(".codes li")).to_have_count(10)
     look(page)
     with page.expect_download() as download:
