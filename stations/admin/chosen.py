@@ -30,7 +30,12 @@ def chosen_stations(request: HttpRequest) -> list[Station]:
 def numbers_in(request: HttpRequest, name: str) -> list[int]:
     """Read the numbers of rows in the address; what is none is passed over."""
     parts = request.GET.get(name, "").split(",")
-    return [int(part) for part in parts if part.isdecimal() and len(part) <= LONGEST_NUMBER]
+    return [int(part) for part in parts if is_number(part)]
+
+
+def is_number(text: str) -> bool:
+    """Say whether a text may be the number of a row: one with more digits fits no column."""
+    return text.isdecimal() and len(text) <= LONGEST_NUMBER
 
 
 def names_of(stations: list[Station]) -> str:

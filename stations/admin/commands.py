@@ -17,6 +17,7 @@ from unfold.decorators import action
 
 from accounts.access import has_role
 from accounts.models import Role
+from stations.admin.chosen import is_number
 from stations.admin.command_form import CommandForm, PayloadForm, configuration_of, example_of, initial_of
 from stations.admin.command_words import CONSEQUENCES, PROFILE_TITLES, TITLES
 from stations.commanding import request_command
@@ -198,7 +199,7 @@ def _outcome(request: HttpRequest, station: Station, operation: str) -> dict[str
     """Tell what came of the command in the address, or of the last one of this operation."""
     number = request.GET.get("command", "")
     asked = station.commands.filter(action=operation).select_related("requested_by")
-    command = asked.filter(pk=number).first() if number.isdecimal() else asked.first()
+    command = asked.filter(pk=number).first() if is_number(number) else asked.first()
     if command is None:
         return {"command": None}
     settings = [

@@ -8,6 +8,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
+from stations.admin.chosen import is_number
 from stations.admin.commands import page
 from stations.errors import UnfitForTest
 from stations.fail_safe import begin_fail_safe_test, obstacle_to_test, stop_fail_safe_test
@@ -52,9 +53,9 @@ def fail_safe_page(station_admin: ModelAdmin, request: HttpRequest, station: Sta
 def _obey(request: HttpRequest, station: Station) -> None:
     """Do what the form asks; a number that is none of this station's is passed over."""
     number, test = request.POST.get("connector", ""), request.POST.get("stop", "")
-    if test.isdecimal() and FailSafeTest.objects.filter(pk=test, station=station).exists():
+    if is_number(test) and FailSafeTest.objects.filter(pk=test, station=station).exists():
         stop_fail_safe_test(test_id=int(test))
-    connector = Connector.objects.filter(station=station, number=number).first() if number.isdecimal() else None
+    connector = Connector.objects.filter(station=station, number=number).first() if is_number(number) else None
     if connector is not None:
         try:
             begin_fail_safe_test(connector_id=connector.pk, user=request.user)  # type: ignore[arg-type]

@@ -10,6 +10,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action
 
 from accounts.read_only import ReadOnlyAdmin
+from stations.admin.chosen import is_number
 from stations.admin.command_words import TITLES
 from stations.certificates import authority
 from stations.commanding import request_command
@@ -37,7 +38,7 @@ def security_page(station_admin: ModelAdmin, request: HttpRequest, station: Stat
             messages.error(request, str(error))
             return redirect(request.path)
     number = request.GET.get("command", "")
-    command = station.commands.filter(pk=number).first() if number.isdecimal() else None
+    command = station.commands.filter(pk=number).first() if is_number(number) else None
     context = {
         **station_admin.admin_site.each_context(request),
         "title": _("Security of %(station)s") % {"station": station},

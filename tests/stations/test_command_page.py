@@ -6,6 +6,7 @@ import re
 from datetime import UTC, datetime
 
 import pytest
+from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
@@ -328,3 +329,13 @@ def test_a_command_of_another_station_is_not_shown(administrator, station):
     other = Station.objects.create(identity="CP2")
     command = request_command(station=other, action="Reset", payload={"type": "Soft"}, user=None)
     assert "not sent to this station yet" in page(administrator, f"{url_of(station, 'Reset')}?command={command.pk}")
+
+
+def test_a_number_that_no_row_can_have_is_passed_over(administrator, station):
+    number = "9" * 5000
+    answered(station, "ClearCache")
+    assert administrator.get(url_of(station, "ClearCache"), {"command": number}).status_code == 200
+    assert administrator.get(f"/admin/stations/station/{station.pk}/security/", {"command": number}).status_code == 200
+    address = reverse("admin:stations_station_test_fail_safe", args=[station.pk])
+    for name in ("connector", "stop"):
+        assert administrator.post(address, {name: number}).status_code == 302
