@@ -12,9 +12,26 @@ def is_trusted_proxy(address: str | None) -> bool:
 
 
 def forwarded_address(header: str) -> str | None:
-    """Return the address that the nearest proxy saw, from its X-Forwarded-For; None where it is none."""
+    """Return where the first proxy that is believed was called from, by X-Forwarded-For; None where it does not say.
+
+    Each proxy writes on the right whom it saw: what stands left of the first that is not believed, anybody can write.
+    """
+    seen = None
+    for entry in reversed(header.split(",")):
+        address = _address_in(entry.strip())
+        seen = address or seen
+        if not is_trusted_proxy(address):
+            break
+    return seen
+
+
+def _address_in(entry: str) -> str | None:
+    """Read an address, which may have a port; IPv6 with a port is in brackets."""
+    host = entry[1:].partition("]")[0] if entry.startswith("[") else entry
+    if host.count(":") == 1:
+        host = host.partition(":")[0]
     try:
-        return str(ip_address(header.rpartition(",")[2].strip()))
+        return str(ip_address(host))
     except ValueError:
         return None
 
