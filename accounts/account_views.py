@@ -25,7 +25,7 @@ from accounts.second_factor import (
     remove_second_factor,
     renew_recovery_codes,
 )
-from accounts.sessions import describe_sessions, end_session, end_sessions
+from accounts.sessions import describe_sessions, end_session, end_sessions, sign_out_elsewhere
 from accounts.views import CountedFormView
 
 
@@ -62,7 +62,7 @@ def end_one_session(request: SignedInRequest) -> HttpResponse:
 @require_POST
 def end_other_sessions(request: SignedInRequest) -> HttpResponse:
     """End all sessions of the user but this one."""
-    count = end_sessions(user=request.user, but=request.session.session_key)
+    count = sign_out_elsewhere(user=request.user, but=request.session.session_key)
     text = ngettext("%(count)d other browser was signed out.", "%(count)d other browsers were signed out.", count)
     messages.success(request, text % {"count": count})
     return redirect("account")

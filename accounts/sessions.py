@@ -10,11 +10,14 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.sessions.backends.db import SessionStore as DatabaseSession
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
+from accounts import audit
 from accounts.addresses import client_address
 from accounts.models import Session, User
 from accounts.secrets import keyed_hash
@@ -139,6 +142,13 @@ def end_session(*, user: User, handle: str) -> bool:
 def end_sessions(*, user: User, but: str | None = None) -> int:
     """End the sessions of a user, all but the one with the key `but`; return how many."""
     return Session.objects.filter(user=user).exclude(session_key=but or "").delete()[0]
+
+
+@transaction.atomic
+def sign_out_elsewhere(*, user: User, but: str | None) -> int:
+    """End the sessions of a user because somebody asks to, which is kept; return how many. `but`: as `end_sessions`."""
+    audit.record(user, {}, note=gettext_noop("Signed out of every other browser."))
+    return end_sessions(user=user, but=but)
 
 
 def forget_ended_sessions() -> None:

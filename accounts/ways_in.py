@@ -15,7 +15,7 @@ from unfold.decorators import action
 from accounts.access import has_role
 from accounts.models import Role, User
 from accounts.second_factor import has_second_factor, remove_second_factor
-from accounts.sessions import describe_sessions, end_sessions
+from accounts.sessions import describe_sessions, sign_out_elsewhere
 
 for model in (TOTPDevice, StaticDevice):
     admin.site.unregister(model)  # django-otp's own pages show what is kept of the keys
@@ -58,7 +58,7 @@ def _do(request: HttpRequest, user: User) -> str:
         return gettext("The second factor was removed.")
     if "end_sessions" not in request.POST:
         return gettext("Nothing was chosen.")
-    count = end_sessions(user=user, but=request.session.session_key)
+    count = sign_out_elsewhere(user=user, but=request.session.session_key)
     return ngettext("%(count)d browser was signed out.", "%(count)d browsers were signed out.", count) % {
         "count": count
     }

@@ -27,7 +27,7 @@ class EnergyConfig(AppConfig):
         from stations.signals import decide_again
 
         decide_again.connect(ask_for_decision, dispatch_uid="energy.ask_for_decision")
-        audit.track(Installation, fields=[*SUPPLY, "timing"])
+        audit.track(Installation, fields=[*SUPPLY, "timing"], names={"backup": gettext_lazy("Backup")})
         audit.track(Meter, fields=READ_BY)
 
 

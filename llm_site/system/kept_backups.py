@@ -17,8 +17,10 @@ from django.utils import timezone
 from django.utils.crypto import get_random_string
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 from kombu.exceptions import OperationalError
 
+from accounts import audit
 from energy.models import Installation
 from llm_site.system.archive import Backup, BackupRefused, Manifest
 from llm_site.system.backup import sealed_secrets, write_backup
@@ -55,6 +57,17 @@ def _kept(path: Path) -> Kept:
         return Kept(path.name, path.stat().st_size, None, str(error))
 
 
+def record_backup(name: str, *, note: str) -> None:
+    """Keep in the audit trail what was done with a backup; `note` as in `audit.record`."""
+    audit.record(Installation.get_solo(), {"backup": (None, name)}, note=note)
+
+
+def delete_backup(path: Path) -> None:
+    """Delete a backup of the folder."""
+    path.unlink(missing_ok=True)
+    record_backup(path.name, note=gettext_noop("A backup was deleted."))
+
+
 def backup_path(name: str) -> Path | None:
     """Return the file of a backup of that name; None where there is none."""
     path = backup_folder() / name
@@ -88,6 +101,7 @@ def request_backup(*, passphrase: str) -> None:
     site = slugify(Installation.get_solo().name) or "site"
     name = _new_name(f"llm-{site}")
     announce_job(BACKUP, name)
+    record_backup(name, note=gettext_noop("A backup was asked for."))
     try:
         back_up.apply_async(args=(name, secrets), retry=False)
     except OperationalError:

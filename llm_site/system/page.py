@@ -14,7 +14,7 @@ from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, gettext_noop
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -27,8 +27,10 @@ from llm_site.system.job import last_job, stop_job
 from llm_site.system.kept_backups import (
     backup_path,
     can_restore,
+    delete_backup,
     keep_upload,
     kept_backups,
+    record_backup,
     request_backup,
     request_restore,
 )
@@ -130,6 +132,7 @@ def download(request: HttpRequest, name: str) -> FileResponse:  # noqa: ARG001 (
     found = backup_path(name)
     if found is None:
         raise Http404("there is no such backup")
+    record_backup(name, note=gettext_noop("A backup was downloaded."))
     return FileResponse(found.open("rb"), as_attachment=True, filename=name)
 
 
@@ -140,7 +143,7 @@ def delete(request: HttpRequest, name: str) -> HttpResponse:
     found = backup_path(name)
     if found is None:
         raise Http404("there is no such backup")
-    found.unlink(missing_ok=True)
+    delete_backup(found)
     messages.success(request, _("The backup %(name)s was deleted.") % {"name": name})
     return redirect("system-backups")
 

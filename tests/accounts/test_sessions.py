@@ -6,7 +6,8 @@ import pytest
 import time_machine
 from django.test import Client
 
-from accounts.models import Session
+from accounts.changes import lines_of
+from accounts.models import Change, Session
 from accounts.services import save_user
 from accounts.sessions import describe_agent, end_sessions, forget_ended_sessions, is_open, open_sessions
 from accounts.tasks import forget_old_sign_ins
@@ -121,6 +122,8 @@ def test_all_others_are_ended_at_once():
     client, others, somebody_else = browser(), [browser() for _ in range(3)], browser("anna")
     page = client.post("/account/sessions/end-others/", follow=True).content.decode()
     assert "3 other browsers were signed out." in page
+    change = Change.objects.latest("pk")
+    assert (change.object_repr, lines_of(change)) == ("marie", ["Signed out of every other browser."])
     assert not any(map(is_signed_in, others))
     assert is_signed_in(somebody_else)
 

@@ -4,6 +4,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from accounts.changes import lines_of
 from accounts.models import Change
 from accounts.second_factor import has_second_factor
 from accounts.services import save_user
@@ -50,6 +51,7 @@ def test_the_sessions_of_a_user_are_shown_and_ended(administrator, marie, page):
     assert "127.0.0.1" not in administrator.get(page).content.decode()
     administrator.post(page, {"end_sessions": ""})
     assert browser.get("/account/").status_code == 302
+    assert lines_of(Change.objects.latest("pk")) == ["Signed out of every other browser."]
     assert "Not signed in anywhere." in administrator.get(page).content.decode()
 
 

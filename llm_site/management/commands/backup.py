@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.translation import gettext_noop
 
 from llm_site.system.archive import BackupRefused
 from llm_site.system.backup import sealed_secrets, write_backup
 from llm_site.system.job import BACKUP, JobStopped, announce_job, running
+from llm_site.system.kept_backups import record_backup
 
 
 class Command(BaseCommand):
@@ -35,6 +37,7 @@ class Command(BaseCommand):
             raise CommandError("it was stopped; nothing was written") from None
         except OSError as error:
             raise CommandError(f"{target}: cannot be written: {error.strerror}") from None
+        record_backup(target.name, note=gettext_noop("A backup was made."))
         self.stdout.write(f"{target}: {manifest.rows} rows, {target.stat().st_size} bytes")
 
 

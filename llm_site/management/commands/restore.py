@@ -8,9 +8,11 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.translation import gettext_noop
 
 from llm_site.system.archive import Backup, BackupRefused
 from llm_site.system.job import RESTORE, JobStopped, announce_job, running
+from llm_site.system.kept_backups import record_backup
 from llm_site.system.programs import stopped_for_restore
 from llm_site.system.restore import check, finish_restore, restore
 
@@ -47,6 +49,7 @@ class Command(BaseCommand):
             raise CommandError(f"nothing was changed: {error}") from None
         except JobStopped:
             raise CommandError("it was stopped; nothing was changed") from None
+        record_backup(path.name, note=gettext_noop("A backup was restored."))
         self.stdout.write(f"{path}: restored, {backup.manifest.rows} rows")
         if not are_started_again:
             self.stdout.write("Start every process of the load manager anew: each still holds the key of before.")

@@ -96,10 +96,23 @@ def test_it_goes_to_another_database_and_back_without_a_difference(site, other_f
     for name, rows in before.items():
         kept = [{key: value for key, value in row.items() if key not in FORGOTTEN.get(name, ())} for row in rows]
         for moved in (between, after):
-            here = [{key: row[key] for key in kept[0]} for row in moved[name]]
+            here = [{key: row[key] for key in kept[0]} for row in moved[name] if not is_of_the_restore(row)]
             assert here == ([] if name in GONE else kept), name
     assert (other_folder / "secret_key").read_text() == (site / "secret_key").read_text()
     assert (other_folder / "tls" / "server.key").read_text() == "the key"
+
+
+def is_of_the_restore(row):
+    return (row.get("additional_data") or {}).get("note") == "A backup was restored."
+
+
+def test_a_restore_is_on_record_once_it_is_done(other_folder, tmp_path):
+    back_up(tmp_path / "b.zip")
+    assert manage(other_folder, "restore", str(tmp_path / "b.zip"), given="another passphrase").returncode
+    assert manage(other_folder, "restore", str(tmp_path / "b.zip"), given=PASSPHRASE).returncode == 0
+    assert manage(other_folder, "backup", str(tmp_path / "c.zip"), given=f"{PASSPHRASE}\n").returncode == 0
+    (entry,) = [row for row in rows_of(tmp_path / "c.zip")["auditlog.logentry"] if is_of_the_restore(row)]
+    assert entry["changes"] == {"backup": [None, "b.zip"]}
 
 
 def currents(number):

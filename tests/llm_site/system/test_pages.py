@@ -13,7 +13,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import User
+from accounts.changes import lines_of
+from accounts.models import Change, User
 from accounts.services import apply_role, renew_token
 from energy.models import Installation, Meter, Reading
 from llm_site.system import health
@@ -83,6 +84,26 @@ def test_only_administrators_delete(admin):
     assert (backup_folder() / NAME).exists()
     admin.post(address)
     assert not (backup_folder() / NAME).exists()
+
+
+def kept():
+    """Return what is on record: who, and the lines that people read."""
+    return [(change.additional_data["who"], lines_of(change)) for change in Change.objects.order_by("pk")]
+
+
+@pytest.mark.usefixtures("backup")
+def test_who_asked_for_downloaded_or_deleted_a_backup_is_on_record(admin):
+    Change.objects.all().delete()
+    assert admin.get(reverse("system-backup-download", args=[NAME])).getvalue()
+    admin.post(reverse("system-backup-delete", args=[NAME]))
+    admin.post(reverse("system-backups"), {"make": "", "passphrase": PASSPHRASE, "again": PASSPHRASE})
+    made = last_job().file
+    assert kept() == [
+        ("administrator", [f"Backup: – → {NAME}", "A backup was downloaded."]),
+        ("administrator", [f"Backup: – → {NAME}", "A backup was deleted."]),
+        ("administrator", [f"Backup: – → {made}", "A backup was asked for."]),
+    ]
+    assert PASSPHRASE not in str(list(Change.objects.values()))
 
 
 @pytest.mark.parametrize("name", ["..%2Fsecret_key", "job.json", ".zip", "%2Fetc%2Fpasswd"])
