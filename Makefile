@@ -41,7 +41,7 @@ postgres: $(VENV)/.installed-dev
 	deploy/with-postgres.sh $(VENV)/bin/pytest -n auto tests/accounts tests/stations tests/llm_site tests/energy/test_balancing.py tests/energy/test_observing.py
 
 e2e: $(VENV)/.installed-dev
-	$(VENV)/bin/pytest tests/e2e tests/certification
+	$(VENV)/bin/pytest -n 3 --dist loadfile tests/e2e tests/certification
 
 # Prints the table: each certification case of OCPP 1.6 with its number, whether it passes, and why not.
 certification: $(VENV)/.installed-dev
