@@ -27,7 +27,7 @@ class Pulse:
 
 
 @cache
-def redis() -> "Redis[bytes]":
+def redis() -> Redis:
     """Return a connection to the broker that waits for nothing long."""
     return Redis.from_url(settings.REDIS_URL, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
 
@@ -43,6 +43,6 @@ def beat(task: Any, *, is_busy: bool) -> None:
 
 def pulses() -> list[Pulse]:
     """Return the newest pulse of each worker of the last hour. Raises RedisError."""
-    kept: dict[bytes, bytes] = redis().hgetall(KEY)
+    kept: Any = redis().hgetall(KEY)
     found = [Pulse(worker=name.decode(), **json.loads(text)) for name, text in kept.items()]
     return [pulse for pulse in found if time.time() - pulse.at < FORGOTTEN_AFTER_S]
