@@ -1,7 +1,9 @@
 """The admin: one sign-in page, and no address that breaks it."""
 
 import pytest
+from django.http import Http404
 from django.utils import timezone
+from django.views.defaults import page_not_found
 
 from accounts.models import AccessSettings, User
 
@@ -64,3 +66,16 @@ def test_the_admins_sign_in_address_sends_nobody_to_another_host(client, adminis
 def test_a_nul_in_an_address_is_no_server_error(client, administrator, page):
     client.force_login(administrator)
     assert client.get(f"/admin/{page}", follow=True).status_code < 500
+
+
+def test_a_page_that_is_not_there_leads_back(client):
+    page = client.get("/nope/", headers={"accept-language": "fr"})
+    told = page.content.decode()
+    assert (page.status_code, 'href="/"' in told, "Page introuvable" in told) == (404, True, True)
+
+
+def test_it_asks_the_database_nothing_as_it_is_made_outside_the_request(rf, administrator, django_assert_num_queries):
+    request = rf.get("/nope/")
+    request.user = administrator
+    with django_assert_num_queries(0):
+        assert page_not_found(request, Http404()).status_code == 404
