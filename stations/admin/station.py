@@ -95,9 +95,13 @@ class StationAdmin(StationList, Together, StationRemoval, FleetCommandTools):
         "download_messages",
     ]
 
-    def get_inlines(self, request: HttpRequest, obj: Station | None) -> list[Any]:  # noqa: ARG002 (Django's interface)
-        """Show what was learned of a station where there is any."""
-        return [inline for inline in self.inlines if obj and inline.model.objects.filter(station=obj).exists()]
+    def get_inlines(self, request: HttpRequest, obj: Station | None) -> list[Any]:
+        """Show what was learned of a station where there is any; what came to be since a form was opened waits."""
+        shown = [inline for inline in self.inlines if obj and inline.model.objects.filter(station=obj).exists()]
+        if request.method != "POST":
+            return shown
+        names = [(inline, inline.model._meta.get_field("station").remote_field.get_accessor_name()) for inline in shown]
+        return [inline for inline, name in names if f"{name}-TOTAL_FORMS" in request.POST]
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **options: Any) -> Any:
         """Say along with the form what the station waits for, and where it finds the load manager."""

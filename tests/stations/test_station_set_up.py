@@ -6,7 +6,7 @@ import pytest
 
 from accounts.models import User
 from stations.admin.station_form import power_in_words
-from stations.models import Connector, Station
+from stations.models import Connector, Preconfiguration, Station
 
 pytestmark = pytest.mark.django_db
 
@@ -138,3 +138,12 @@ def test_what_a_connector_says_is_shown_in_words(admin):
 
 def test_what_was_never_learned_takes_no_room_on_the_page(admin):
     assert "Limits are given as" not in page_of(admin, add())
+
+
+def test_what_is_learned_while_the_form_is_open_does_not_keep_it_from_being_saved(admin):
+    station = add(state="configured")
+    entered = {**fields_of(admin, station), "name": "Place 1"}
+    Preconfiguration.objects.create(station=station)
+    assert admin.post(f"{LIST}{station.pk}/change/", entered).status_code == 302
+    station.refresh_from_db()
+    assert station.name == "Place 1"
