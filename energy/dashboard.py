@@ -9,88 +9,21 @@ from enum import StrEnum
 from typing import Any
 
 from django.db.models import OuterRef, Subquery
-from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from accounts.models import AccessSettings, DashboardAccess
 from badges.models import AccessRule, BadgeSettings
-from energy.allocation import Timing
+from energy.manager_state import Cause, ManagerState, manager_state, silence_s
 from energy.models import Allocation, Installation, Meter, Mode, Reading
 from energy.reasons import explain
 from stations.models import Connector, ConnectorStatus, Station, StationState, Transaction
 from stations.ordering import by_name
 
 HISTORY = timedelta(minutes=15)
-LOOP_LATE_S = 5.0  # without a turn, besides the beat itself
 GROUP = "dashboard"  # channel-layer group that hears of every change
 
 Triple = tuple[float, float, float]
 PointRow = list[float | None]
-
-
-class Level(StrEnum):
-    """How well the load manager does its work (SPEC S8)."""
-
-    OPERATIONAL = "operational"
-    DEGRADED = "degraded"
-    NOT_OPERATIONAL = "not_operational"
-
-
-class Cause(StrEnum):
-    """What keeps the load manager from being operational."""
-
-    NOT_CONFIGURED = "not_configured"
-    NO_STATION = "no_station"
-    LOOP_NEVER_RAN = "loop_never_ran"
-    LOOP_STOPPED = "loop_stopped"
-    NO_METER = "no_meter"
-    METER_SILENT = "meter_silent"
-    FAIL_SAFE = "fail_safe"
-
-
-_CAUSES = {
-    Cause.NOT_CONFIGURED: gettext_lazy("not configured"),
-    Cause.NO_STATION: gettext_lazy("no station configured"),
-    Cause.LOOP_NEVER_RAN: gettext_lazy("the control loop has not run yet"),
-    Cause.LOOP_STOPPED: gettext_lazy("the control loop has not run since %(time)s"),
-    Cause.NO_METER: gettext_lazy("no meter is set up"),
-    Cause.METER_SILENT: gettext_lazy("meter silent since %(time)s"),
-    Cause.FAIL_SAFE: gettext_lazy("the meter gives no usable value"),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class ManagerState:
-    """The load manager's own state; `since` only where the cause has a moment."""
-
-    level: Level
-    cause: Cause | None = None
-    since: datetime | None = None
-
-    @property
-    def word(self) -> str:
-        """Name the level in the visitor's language."""
-        words = {
-            Level.OPERATIONAL: _("Operational"),
-            Level.DEGRADED: _("Degraded"),
-            Level.NOT_OPERATIONAL: _("Not operational"),
-        }
-        return words[self.level]
-
-    @property
-    def needs_meter(self) -> bool:
-        """Say whether it is the meter that must be looked at."""
-        return self.cause in (Cause.NO_METER, Cause.METER_SILENT, Cause.FAIL_SAFE)
-
-    @property
-    def reason(self) -> str:
-        """Name the cause in the visitor's language; empty when operational."""
-        if self.cause is None:
-            return ""
-        moment = "" if self.since is None else date_format(timezone.localtime(self.since), "H:i")
-        return str(_CAUSES[self.cause]) % {"time": moment}
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,13 +221,6 @@ def is_restricted() -> bool:
     return bool(AccessSettings.get_solo().dashboard_access == DashboardAccess.RESTRICTED)
 
 
-def current_state(now: datetime) -> ManagerState:
-    """Tell how the load manager is; four queries."""
-    configured = Station.objects.filter(state=StationState.CONFIGURED).count()
-    newest = Reading.objects.order_by("-at").first()
-    return _state(Installation.get_solo(), Meter.get_solo(), newest, configured, now)
-
-
 def compute_overview(now: datetime) -> Overview:
     """Gather the page from the database; about ten queries, however many stations there are."""
     installation = Installation.get_solo()
@@ -307,7 +233,7 @@ def compute_overview(now: datetime) -> Overview:
         at=now,
         time_zone=zone,
         is_restricted=is_restricted(),
-        state=_state(installation, meter, reading, states[StationState.CONFIGURED], now),
+        state=manager_state(installation, meter, reading, states[StationState.CONFIGURED], now),
         mode=installation.mode,
         is_configured=installation.is_configured,
         fuse_a=installation.fuse_a,
@@ -316,7 +242,7 @@ def compute_overview(now: datetime) -> Overview:
         meter_age_s=_meter_age_s(meter, now),
         meter_error=meter.last_error,
         is_fail_safe=reading is not None and reading.state == Cause.FAIL_SAFE,
-        silence_s=_silence_s(installation.times),
+        silence_s=silence_s(installation.times),
         charging_limit_a=() if reading is None else _limit(reading)[: installation.phases],
         lines=_lines(installation, reading),
         stations=states[StationState.CONFIGURED],
@@ -418,34 +344,6 @@ def _line_uses(connector: Connector, allocation: Allocation | None) -> tuple[Lin
             )
         )
     return tuple(uses)
-
-
-def _state(
-    installation: Installation, meter: Meter, reading: Reading | None, stations: int, now: datetime
-) -> ManagerState:
-    """Name the gravest thing that is wrong."""
-    if not installation.is_configured:
-        return ManagerState(Level.NOT_OPERATIONAL, Cause.NOT_CONFIGURED)
-    if not stations:
-        return ManagerState(Level.NOT_OPERATIONAL, Cause.NO_STATION)
-    if reading is None:
-        return ManagerState(Level.DEGRADED, Cause.LOOP_NEVER_RAN)
-    timing = installation.times
-    if (now - reading.at).total_seconds() > _silence_s(timing):
-        return ManagerState(Level.DEGRADED, Cause.LOOP_STOPPED, reading.at)
-    if installation.mode == Mode.DYNAMIC and not meter.is_present:
-        return ManagerState(Level.DEGRADED, Cause.NO_METER)
-    silent_s = (now - meter.failing_since).total_seconds() if meter.is_present and meter.failing_since else 0.0
-    if silent_s >= timing.no_increase_s:
-        return ManagerState(Level.DEGRADED, Cause.METER_SILENT, meter.failing_since)
-    if reading.state == Cause.FAIL_SAFE:
-        return ManagerState(Level.DEGRADED, Cause.FAIL_SAFE)
-    return ManagerState(Level.OPERATIONAL)
-
-
-def _silence_s(timing: Timing) -> float:
-    """Tell how far apart two turns of the loop may be before it counts as stopped."""
-    return timing.beat_s + LOOP_LATE_S
 
 
 def _meter_age_s(meter: Meter, now: datetime) -> int | None:

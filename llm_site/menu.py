@@ -14,7 +14,8 @@ from django.utils.translation import gettext_lazy, ngettext, pgettext
 
 from accounts.models import AccessSettings, DashboardAccess, User
 from badges.models import AccessRule, Badge, BadgeSettings
-from energy.dashboard import Cause, ManagerState, current_state, is_restricted
+from energy.dashboard import is_restricted
+from energy.manager_state import Cause, ManagerState, current_state
 from energy.models import Installation, Meter, Mode
 from stations.models import Circuit, Station, StationState, Transaction
 

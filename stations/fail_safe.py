@@ -110,7 +110,7 @@ def end_fail_safe_test(
 def end_lost_tests() -> None:
     """End the tests that no socket can be carrying out any more."""
     lost = FailSafeTest.objects.filter(ended_at=None, begun_at__lt=timezone.now() - LONGEST)
-    lost.update(finding=Finding.ENDED, ended_at=timezone.now())
+    lost.update(finding=Finding.ENDED, left_unlimited=True, ended_at=timezone.now())
 
 
 def end_tests_of_last_life() -> None:

@@ -17,7 +17,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from redis.exceptions import RedisError
 
-from energy.dashboard import LOOP_LATE_S
+from energy.manager_state import silence_s
 from energy.models import Installation, Meter, Mode, Reading
 from llm_site.machine_clock import machine_clock
 from llm_site.system.programs import Program, programs
@@ -125,7 +125,7 @@ def _loop() -> Iterator[Part]:
         yield Part("loop", title, Level.DOWN, _("has not run yet"), advice)
         return
     age_s = (timezone.now() - newest).total_seconds()
-    if age_s > Installation.get_solo().times.beat_s + LOOP_LATE_S:
+    if age_s > silence_s(Installation.get_solo().times):
         yield Part("loop", title, Level.DOWN, _("has not run since %(time)s") % {"time": _moment(newest)}, advice)
     else:
         yield Part("loop", title, Level.OK, _("last turn %(seconds)d s ago") % {"seconds": max(0, round(age_s))})

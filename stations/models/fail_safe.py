@@ -11,7 +11,7 @@ class FailSafeTest(models.Model):
     """One test at commissioning: a limit is left to run out, and what the car draws is watched.
 
     `finding` is one of `stations.ocpp16.falling_back.Finding`, empty while the test runs. Currents are A per phase.
-    `left_unlimited` says that the limit ran out and was not given again: it must be when the station is back.
+    `left_unlimited`: the limit may have run out and was not given again; it is when the station is back.
     """
 
     station = models.ForeignKey(Station, models.CASCADE, related_name="fail_safe_tests")

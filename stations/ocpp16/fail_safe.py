@@ -78,9 +78,8 @@ class FailSafeTrial:
 
     async def leave(self) -> None:
         """End the test: the socket is closing, and the limit may have run out."""
-        if not self._watching.done():
-            self._watching.cancel()
-            await self._keep(Finding.ENDED, left_unlimited=self._has_lent and not self._has_fallen)
+        self._watching.cancel()
+        await self._keep(Finding.ENDED, left_unlimited=self._has_lent and not self._has_fallen)
 
     async def _run(self) -> None:
         try:

@@ -1,21 +1,20 @@
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from channels.layers import get_channel_layer
-from django.db.models import JSONField, Value
 from django.utils import timezone, translation
 
 from accounts.models import AccessSettings, DashboardAccess, User
 from badges.models import Badge
 from energy import live
 from energy.allocation.model import REASON_TEXTS, ReasonCode
-from energy.dashboard import Cause, Condition, Level, compute_overview, points_each_minute, points_since
+from energy.dashboard import Condition, compute_overview, points_each_minute, points_since
 from energy.models import Allocation, Installation, Meter, Reading
 from energy.reasons import SENTENCES, explain
-from stations.models import Connector, Station, StationState, Transaction
+from stations.models import Station, Transaction
+from tests.energy.overview_rows import NOW, add_connector, add_reading
 
-NOW = datetime(2026, 3, 2, 11, 4, tzinfo=UTC)
 VISITOR = live.Viewer(
     language="en", host="llm.local", is_secure=False, is_signed_in=False, may_approve=False, may_configure=False
 )
@@ -34,25 +33,6 @@ def _installation(db):  # noqa: ARG001 (gives the database)
     Installation.objects.create(fuse_a=63)
 
 
-def add_connector(identity="CP1", *, status="Available", rotation="L1L2L3", drawn=(None, None, None), socket_id="open"):
-    station = Station.objects.create(
-        identity=identity,
-        name=f"Place {identity}",
-        state=StationState.CONFIGURED,
-        phase_rotation=rotation,
-        socket_id=socket_id,
-    )
-    return Connector.objects.create(
-        station=station,
-        number=1,
-        status=status,
-        energy_wh=12_500,
-        current_l1_a=drawn[0],
-        current_l2_a=drawn[1],
-        current_l3_a=drawn[2],
-    )
-
-
 def add_session(connector, *, limit_a=16.0, reason="station_maximum", reason_params=None, id_tag="04A1B2C3"):
     badge = Badge.objects.create(id_tag=id_tag, comment="Anna Weber")
     Allocation.objects.create(
@@ -61,118 +41,6 @@ def add_session(connector, *, limit_a=16.0, reason="station_maximum", reason_par
     return Transaction.objects.create(
         connector=connector, id_tag=id_tag, badge=badge, meter_start_wh=10_000, started_at=NOW - timedelta(hours=1)
     )
-
-
-def add_reading(at=NOW, *, grid=(48.0, 40.0, 30.0), charging=(28.0, 20.0, 10.0), state="operational"):
-    grid = grid or (None, None, None)
-    return Reading.objects.create(
-        at=at,
-        grid_l1_a=grid[0],
-        grid_l2_a=grid[1],
-        grid_l3_a=grid[2],
-        charging_l1_a=charging[0],
-        charging_l2_a=charging[1],
-        charging_l3_a=charging[2],
-        limit_l1_a=30.4,
-        limit_l2_a=30.4,
-        limit_l3_a=30.4,
-        state=state,
-    )
-
-
-def state_at(now=NOW):
-    state = compute_overview(now).state
-    return state.level, state.cause
-
-
-def test_an_installation_without_a_fuse_is_not_configured():
-    Installation.objects.update(fuse_a=None)
-    assert state_at() == (Level.NOT_OPERATIONAL, Cause.NOT_CONFIGURED)
-
-
-def test_an_installation_without_stations_is_not_operational():
-    assert state_at() == (Level.NOT_OPERATIONAL, Cause.NO_STATION)
-
-
-def test_a_pending_station_does_not_make_the_installation_operational():
-    Station.objects.create(identity="CP1")
-    assert state_at() == (Level.NOT_OPERATIONAL, Cause.NO_STATION)
-
-
-def test_a_loop_that_never_ran_is_degraded():
-    add_connector()
-    assert state_at() == (Level.DEGRADED, Cause.LOOP_NEVER_RAN)
-
-
-def test_a_turn_a_moment_ago_is_operational():
-    add_connector()
-    add_reading()
-    assert state_at(NOW + timedelta(seconds=6)) == (Level.OPERATIONAL, None)
-
-
-def test_a_loop_that_stopped_is_degraded_since_its_last_turn():
-    add_connector()
-    add_reading()
-    overview = compute_overview(NOW + timedelta(seconds=7))
-    with timezone.override(overview.time_zone):
-        assert overview.state.reason == "the control loop has not run since 12:04"
-
-
-def test_a_silent_meter_is_named_with_its_hour():
-    add_connector()
-    add_reading(NOW + timedelta(minutes=1), grid=None)
-    Meter.objects.update(failing_since=NOW)
-    overview = compute_overview(NOW + timedelta(minutes=1))
-    with timezone.override(overview.time_zone):
-        assert f"{overview.state.word} — {overview.state.reason}" == "Degraded — meter silent since 12:04"
-
-
-def test_one_missed_answer_of_the_meter_is_no_degradation():
-    add_connector()
-    add_reading()
-    Meter.objects.update(failing_since=NOW - timedelta(seconds=1))
-    assert state_at() == (Level.OPERATIONAL, None)
-
-
-def test_how_long_a_meter_may_miss_is_the_installations_own_setting():
-    Installation.objects.update(timing={"no_increase_s": 8})
-    add_connector()
-    add_reading()
-    Meter.objects.update(failing_since=NOW - timedelta(seconds=7))
-    assert state_at() == (Level.OPERATIONAL, None)
-    Meter.objects.update(failing_since=NOW - timedelta(seconds=8))
-    assert state_at() == (Level.DEGRADED, Cause.METER_SILENT)
-
-
-@pytest.mark.parametrize("broken", [{"beat_s": "soon"}, {"beat_s": 10**400}, {"moon_s": 1}, [], None, {"beat_s": None}])
-def test_broken_times_leave_the_page_with_the_defaults(client, broken):
-    Installation.objects.update(timing=Value(broken, JSONField()))
-    add_connector()
-    add_reading()
-    assert state_at(NOW + timedelta(seconds=6)) == (Level.OPERATIONAL, None)
-    assert client.get("/").status_code == 200
-
-
-def test_a_dynamic_installation_needs_a_meter():
-    add_connector()
-    add_reading(grid=None)
-    Meter.objects.update(url="")
-    assert state_at() == (Level.DEGRADED, Cause.NO_METER)
-
-
-def test_a_static_installation_needs_none():
-    Installation.objects.update(mode="static", static_limit_a=32, fuse_a=None)
-    Meter.objects.update(url="")
-    add_connector()
-    add_reading(grid=None)
-    assert state_at() == (Level.OPERATIONAL, None)
-    assert compute_overview(NOW).maximum_a == 32
-
-
-def test_a_loop_in_fail_safe_is_degraded():
-    add_connector()
-    add_reading(state="fail_safe")
-    assert state_at() == (Level.DEGRADED, Cause.FAIL_SAFE)
 
 
 def test_the_building_is_what_the_meter_sees_less_charging():

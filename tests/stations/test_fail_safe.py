@@ -215,6 +215,16 @@ async def test_a_station_that_goes_away_meanwhile_is_told_its_limit_when_it_is_b
     assert not (await in_database(FailSafeTest.objects.get)).left_unlimited
 
 
+async def test_a_station_that_goes_away_before_it_answers_may_have_taken_the_limit():
+    async with Wire() as wire:
+        await charging(wire)
+        wire.replies["SetChargingProfile"] = lambda payload: None  # noqa: ARG005 (silence)
+        await in_database(begin)
+        await eventually(lambda: wire.unanswered)
+    found = await ended()
+    assert (found.finding, found.left_unlimited) == ("ended", True)
+
+
 async def test_what_must_be_so_before_a_test_is_said():
     async with Wire() as wire:
         await onboarded(wire)
@@ -259,4 +269,5 @@ async def test_a_test_that_nobody_carries_out_any_more_is_ended():
     assert (await in_database(lambda: FailSafeTest.objects.get(pk=second.pk))).is_running
     with time_machine.travel(second.begun_at + timedelta(seconds=601)):
         await in_database(end_lost_tests)
-    assert (await in_database(lambda: FailSafeTest.objects.get(pk=second.pk))).finding == "ended"
+    lost = await in_database(lambda: FailSafeTest.objects.get(pk=second.pk))
+    assert (lost.finding, lost.left_unlimited) == ("ended", True)
