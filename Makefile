@@ -38,17 +38,17 @@ unit: $(VENV)/.installed-dev
 	$(VENV)/bin/pytest -n auto --ignore=tests/e2e --ignore=tests/certification --ignore=tests/browser
 
 postgres: $(VENV)/.installed-dev
-	deploy/with-postgres.sh $(VENV)/bin/pytest -n auto tests/accounts tests/stations tests/llm_site tests/energy/test_balancing.py tests/energy/test_observing.py
+	deploy/with-postgres.sh $(VENV)/bin/pytest -n auto -m django_db tests/accounts tests/stations tests/llm_site tests/energy/test_balancing.py tests/energy/test_observing.py
 
 e2e: $(VENV)/.installed-dev
-	$(VENV)/bin/pytest -n 3 --dist loadfile tests/e2e tests/certification
+	$(VENV)/bin/pytest -n 4 --dist loadfile tests/e2e tests/certification
 
 # Prints the table: each certification case of OCPP 1.6 with its number, whether it passes, and why not.
 certification: $(VENV)/.installed-dev
 	$(VENV)/bin/pytest tests/certification
 
 browser: $(VENV)/.installed-dev
-	$(VENV)/bin/pytest -n auto tests/browser
+	$(VENV)/bin/pytest -n 3 tests/browser
 
 # Takes the pictures of docs/screenshots anew.
 screenshots: export LLM_KEEP_SCREENSHOTS = 1

@@ -1,4 +1,4 @@
-"""What all tests share: no broker, and settings as delivered."""
+"""What all tests share: no broker, cheap password hashes, and settings as delivered."""
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -21,6 +21,7 @@ def _no_broker(settings):
     from energy.apps import ask_for_decision
     from stations.signals import decide_again
 
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.EDITION, settings.ACCEPT_STATIONS = "unlimited", "pending"
     settings.CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
     settings.STORAGES = {

@@ -1,15 +1,10 @@
-"""What the tests of who may enter share: passwords that cost nothing to check, and people."""
+"""People, for the tests of who may enter."""
 
 import pytest
 
 from accounts.services import save_user
 
 PASSWORD = "Garage-2026"
-
-
-@pytest.fixture(autouse=True)
-def _fast_passwords(settings):
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
-"""A product to test against."""
+"""A product to test against, one for each module."""
 
 import pytest
 
 from tests.e2e.product import running
 
-product = pytest.fixture(running, name="product")
+product = pytest.fixture(running, name="product", scope="module")

@@ -6,11 +6,7 @@ import json
 import pytest
 import websockets
 
-from tests.e2e.product import running
-
 pytestmark = pytest.mark.e2e
-
-product = pytest.fixture(running, name="product", scope="module")
 
 
 async def heartbeat(socket):

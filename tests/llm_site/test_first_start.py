@@ -24,7 +24,6 @@ PLACE, ACCESS, TUTORIAL, SKIP = (
 @pytest.fixture(autouse=True)
 def _collected_static_files(settings, tmp_path):
     settings.STATIC_ROOT = tmp_path
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture

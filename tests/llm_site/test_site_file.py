@@ -76,11 +76,6 @@ REGISTERS = """\
 """
 
 
-@pytest.fixture(autouse=True)
-def _cheap_password_hashes(settings):
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-
-
 @contextlib.contextmanager
 def undone():
     """Run a block and take back what it wrote."""

@@ -11,11 +11,6 @@ from llm_site.site_file.document import SiteFileError
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(autouse=True)
-def _cheap_password_hashes(settings):
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-
-
 def test_a_password_from_a_file_is_not_temporary():
     user = User(username="bob", must_change_password=True)
     user.set_password("Garage-Nord-1")
