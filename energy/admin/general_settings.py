@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
@@ -41,6 +41,7 @@ class InstallationAdmin(SingletonModelAdmin, ModelAdmin):  # type: ignore[misc]
         """Add what the page asks for beside the form."""
         pages = [
             ("meter-line/", self._meter_line, "energy_installation_meter_line"),
+            ("check/", require_POST(self._check), "energy_installation_check"),
             ("read-meter/", require_POST(self._read_meter), "energy_installation_read_meter"),
             ("meter-search/", self._meter_search, "energy_installation_meter_search"),
             ("meter-search/start/", require_POST(self._start_search), "energy_installation_start_search"),
@@ -98,6 +99,11 @@ class InstallationAdmin(SingletonModelAdmin, ModelAdmin):  # type: ignore[misc]
         """Show what the meter in use says now."""
         return render(request, "energy/_meter_line.html", _line_context())
 
+    def _check(self, request: HttpRequest) -> JsonResponse:
+        """Say what keeps the form from being saved as entered: name of the field → sentences; nothing is saved."""
+        form = GeneralForm(request.POST, instance=Installation.get_solo())
+        return JsonResponse(form.errors)
+
     def _read_meter(self, request: HttpRequest) -> HttpResponse:
         """Read the meter as it is entered; nothing is saved."""
         form = GeneralForm(request.POST, instance=Installation.get_solo())
@@ -142,5 +148,6 @@ def _search_context() -> dict[str, Any]:
         "search": search,
         "is_searching": search.state == SearchState.RUNNING and not is_stalled(search),
         "is_stalled": is_stalled(search),
+        "leaves_own": any(entry["is_in_use"] for entry in search.left_out),
         "found": [{**entry, "map": maps.get(entry["model"])} for entry in search.found],
     }

@@ -88,6 +88,7 @@ function forgetReading(event) {
 }
 
 form.addEventListener("change", showWhatBelongs);
+form.addEventListener("checked", showWhatBelongs);
 form.addEventListener("input", forgetReading);
 form.addEventListener("input", showWhatIsLeft);
 showWhatIsLeft();

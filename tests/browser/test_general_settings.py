@@ -69,6 +69,13 @@ def test_the_settings_are_walked_dynamic_and_static(site, open_page, locale, wid
     page.get_by_label(words["fuse"]).fill("80")
     expect(page.locator("#derated")).to_have_text(words["left"])
     expect(page.locator("#share")).to_have_text(words["share"])
+    page.get_by_label(words["fuse"]).fill("80 A")
+    page.get_by_label(words["primary"]).focus()
+    expect(page.locator("#row_fuse_a li")).to_have_count(1)
+    expect(page.get_by_label(words["fuse"])).to_have_attribute("aria-invalid", "true")
+    page.get_by_label(words["fuse"]).fill("80")
+    page.get_by_label(words["primary"]).focus()
+    expect(page.locator("#row_fuse_a li")).to_have_count(0)
     if locale == "en-GB":
         page.locator("#main").evaluate("element => element.scrollIntoView()")
         keep_screenshot(page, "general-settings-dynamic")

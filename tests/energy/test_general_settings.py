@@ -128,6 +128,16 @@ def test_what_breaks_a_rule_is_said_at_its_field_and_on_top_and_nothing_is_saved
     assert decided == []
 
 
+def test_a_form_is_checked_before_it_is_saved_with_what_saving_would_say(administrator):
+    assert administrator.post(f"{PAGE}check/", DELIVERED).json() == {}
+    entered = {**DELIVERED, "fuse_a": "80", "mode": "static"}
+    errors = administrator.post(f"{PAGE}check/", entered).json()
+    said = plain(administrator.post(PAGE, entered))
+    assert set(errors) == {"fuse_a", "static_limit_a"}
+    assert all(sentence in said for sentences in errors.values() for sentence in sentences)
+    assert Installation.get_solo().name == ""
+
+
 def test_a_meter_that_shows_secondary_currents_needs_its_transformers(administrator):
     registers = '{"fc": 4, "ct": "reader", "phases": 1, "registers": {"i1": {"addr": 6, "type": "float32"}}}'
     entered = {**DELIVERED, **METER, "meter_model": "manual", "meter_registers": registers}
@@ -321,6 +331,17 @@ def test_what_a_search_found_can_be_used_and_what_it_left_out_is_said(administra
     assert MeterSearch.get_solo().state == SearchState.STOPPED
 
 
+def test_a_search_that_left_the_meter_in_use_alone_does_not_say_that_there_is_none(administrator):
+    run = meter_search.begin_search(hosts="192.168.1.20", ports=[])
+    meter_search.stop_search(run=run)
+    assert "No meter was found." in plain(administrator.get(f"{PAGE}meter-search/"))
+    left_out = [{"where": "tcp://192.168.1.20:502", "is_in_use": True}]
+    MeterSearch.objects.filter(run=run).update(left_out=left_out)
+    said = plain(administrator.get(f"{PAGE}meter-search/"))
+    assert "No other meter was found." in said
+    assert "No meter was found." not in said
+
+
 @pytest.mark.parametrize("older", [{}, {"run": "0"}, {"run": "one"}, {"run": "9" * 30}])
 def test_a_page_stops_only_the_search_it_shows(administrator, older):
     run = meter_search.begin_search(hosts="192.168.1.20", ports=[])
@@ -344,7 +365,7 @@ def test_a_search_without_a_place_is_refused_in_words(administrator):
 
 
 @pytest.mark.parametrize("role", ["standard", "advanced"])
-@pytest.mark.parametrize("path", ["", "meter-line/", "read-meter/", "meter-search/", "meter-search/start/"])
+@pytest.mark.parametrize("path", ["", "check/", "meter-line/", "read-meter/", "meter-search/", "meter-search/start/"])
 def test_administrators_alone_come_here(client, role, path):
     user = User.objects.create(username="marie", role=role, is_staff=role == "advanced")
     client.force_login(user)
@@ -354,6 +375,6 @@ def test_administrators_alone_come_here(client, role, path):
     assert MeterSearch.get_solo().run == 0
 
 
-@pytest.mark.parametrize("path", ["read-meter/", "meter-search/start/", "meter-search/stop/"])
+@pytest.mark.parametrize("path", ["check/", "read-meter/", "meter-search/start/", "meter-search/stop/"])
 def test_what_does_something_is_posted(administrator, path):
     assert administrator.get(PAGE + path).status_code == 405

@@ -140,6 +140,7 @@ RULES = {
     "admin:auth_user_password_change": ADVANCED,
     "admin:accounts_accesssettings_*": ADMINISTRATOR,
     "admin:accounts_change_*": ADMINISTRATOR,
+    "admin:energy_installation_check": Rule(Role.ADMINISTRATOR, status=405),
     "admin:energy_installation_read_meter": Rule(Role.ADMINISTRATOR, status=405),
     "admin:energy_installation_start_search": Rule(Role.ADMINISTRATOR, status=405),
     "admin:energy_installation_stop_search": Rule(Role.ADMINISTRATOR, status=405),
