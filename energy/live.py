@@ -14,7 +14,7 @@ from django.utils import timezone, translation
 
 from accounts.sessions import is_open
 from energy.dashboard import GROUP, Overview, compute_overview
-from stations.addresses import ocpp_address
+from stations.addresses import addresses_to_enter
 
 PERIOD_S = 1.0
 SILENCE_S = 15.0
@@ -34,9 +34,9 @@ class Viewer:
     may_configure: bool
 
     @property
-    def ocpp_address(self) -> str:
-        """Give the address a station is to be set to, without its identity."""
-        return ocpp_address(self.host, is_secure=self.is_secure)
+    def ocpp_addresses(self) -> list[str]:
+        """List the addresses of which a station is to be set to one, without its identity."""
+        return addresses_to_enter(self.host, is_secure=self.is_secure)
 
 
 @dataclass(slots=True)

@@ -21,7 +21,7 @@ django.setup()
 from django.conf import settings  # noqa: E402 (needs the apps loaded)
 
 from llm_site.system.identity import host_name  # noqa: E402
-from llm_site.system.machine import addresses  # noqa: E402
+from stations.addresses import addresses  # noqa: E402
 
 logger = logging.getLogger(__name__)
 

@@ -114,6 +114,11 @@ def stated_rotation(station: Station) -> str:
     return "" if says_nothing or stated == station.phase_rotation else stated
 
 
+def count_wired_otherwise() -> int:
+    """Count the stations that state another phase rotation than the one that is entered."""
+    return sum(bool(stated_rotation(station)) for station in Station.objects.select_related("preconfiguration"))
+
+
 @transaction.atomic
 def take_stated_rotations(*, station_ids: Sequence[int]) -> int:
     """Enter the phase rotation that stations state; returns how many had another."""

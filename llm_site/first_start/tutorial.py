@@ -8,16 +8,18 @@ from accounts.models import User
 from badges.models import AccessRule, Badge, BadgeSettings
 from energy.models import Installation, Meter, Mode
 from stations.models import Station, StationState
+from stations.setting_up import count_wired_otherwise
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Which of the four steps are done."""
+    """Which of the four steps are done, and what is to be looked at."""
 
     has_connected: bool
     is_shared: bool
     is_in_service: bool
     is_access_chosen: bool
+    wired_otherwise: int  # stations that state another phase rotation than the one that is entered
 
     @property
     def done(self) -> int:
@@ -32,6 +34,7 @@ def read_progress() -> Progress:
         is_shared=_is_shared(),
         is_in_service=Station.objects.filter(state=StationState.CONFIGURED).exists(),
         is_access_chosen=_is_access_chosen(),
+        wired_otherwise=count_wired_otherwise(),
     )
 
 

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
 from unfold.decorators import action
 
-from stations.addresses import is_this_machine_only, ocpp_address
+from stations.addresses import where_to_connect
 from stations.admin.commands import CommandInline, station_or_404
 from stations.admin.fail_safe import fail_safe_page
 from stations.admin.fleet_commands import FleetCommandTools
@@ -106,13 +106,11 @@ class StationAdmin(StationList, Together, StationRemoval, FleetCommandTools):
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **options: Any) -> Any:
         """Say along with the form what the station waits for, and where it finds the load manager."""
         station = options.get("obj")
-        host, is_secure = request.get_host(), request.is_secure()
         identity, room = station.identity if station else "", room_for_stations()
         is_unusable = station is not None and station.state == StationState.NOT_USABLE
         here = {
             "station": station,
-            "address": ocpp_address(host, is_secure=is_secure, identity=identity),
-            "is_this_machine_only": is_this_machine_only(host),
+            **where_to_connect(request, identity),
             "room": room,
             "maximum": maximum_stations(),
             "why_not_usable": why_not_usable(is_full=room == 0) if is_unusable else "",
@@ -204,8 +202,7 @@ class StationAdmin(StationList, Together, StationRemoval, FleetCommandTools):
             "title": gettext("%(station)s is added") % {"station": obj},
             "opts": self.opts,
             "station": obj,
-            "address": ocpp_address(request.get_host(), is_secure=request.is_secure(), identity=obj.identity),
-            "is_this_machine_only": is_this_machine_only(request.get_host()),
+            **where_to_connect(request, obj.identity),
             "password": make_password(station_id=obj.pk),
         }
         return render(request, "stations/station_added.html", context)

@@ -26,13 +26,19 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from stations.addresses import is_this_machine_only, ocpp_address
+from stations.addresses import where_to_connect
 from stations.editions import maximum_stations, room_for_stations
 from stations.errors import EditionFull
 from stations.models import Connector, Station, StationState, Transaction
 from stations.ordering import by_name
 from stations.reported_words import ago, in_amperes
-from stations.setting_up import approve_stations, stated_rotation, take_out_of_service, take_stated_rotations
+from stations.setting_up import (
+    approve_stations,
+    count_wired_otherwise,
+    stated_rotation,
+    take_out_of_service,
+    take_stated_rotations,
+)
 
 FRESH = timedelta(minutes=1)
 CHIPS = {StationState.PENDING: "warning", StationState.CONFIGURED: "success", StationState.NOT_USABLE: "danger"}
@@ -123,11 +129,10 @@ class StationList(ModelAdmin):  # type: ignore[misc]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Say along with the list how a station is connected, and how many wait."""
-        host = request.get_host()
         here = {
-            "address": ocpp_address(host, is_secure=request.is_secure()),
-            "is_this_machine_only": is_this_machine_only(host),
+            **where_to_connect(request),
             "stations": Station.objects.count(),
+            "wired_otherwise": count_wired_otherwise(),
             "waiting": Station.objects.filter(state=StationState.PENDING).count(),
             "room": room_for_stations(),
             "maximum": maximum_stations(),

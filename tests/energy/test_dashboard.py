@@ -14,6 +14,7 @@ from energy.models import Allocation, Installation, Meter, Reading
 from energy.reasons import SENTENCES, explain
 from stations.models import Station, Transaction
 from tests.energy.overview_rows import NOW, add_connector, add_reading
+from tests.stations.machine import stand_at
 
 VISITOR = live.Viewer(
     language="en", host="llm.local", is_secure=False, is_signed_in=False, may_approve=False, may_configure=False
@@ -228,6 +229,23 @@ def test_users_see_whose_session_it_is(client):
     add_session(add_connector(status="Charging"))
     client.force_login(User.objects.create(username="marie"))
     assert "Anna Weber" in client.get("/").content.decode()
+
+
+def test_a_visitor_is_led_to_sign_in_where_something_is_to_be_set_up(client):
+    link = '<a href="/sign-in/">Sign in to set it up</a>'
+    assert client.get("/").content.decode().count(link) == 1
+    Installation.objects.update_or_create(pk=1, defaults={"fuse_a": 63})
+    assert client.get("/").content.decode().count(link) == 1
+    client.force_login(User.objects.create(username="marie"))
+    assert link not in client.get("/").content.decode()
+
+
+def test_at_the_machine_itself_the_page_names_its_addresses_in_the_network(client, monkeypatch):
+    stand_at(monkeypatch, "192.168.1.2", "10.0.0.2")
+    client.force_login(User.objects.create(username="marie"))
+    page = client.get("/", headers={"host": "localhost:8000"}).content.decode()
+    assert "<code>ws://10.0.0.2:8000/ocpp/&lt;its identity&gt;</code>" in page
+    assert "<code>ws://192.168.1.2:8000/ocpp/&lt;its identity&gt;</code>" in page
 
 
 def test_an_empty_installation_tells_a_user_the_address_for_stations(client):

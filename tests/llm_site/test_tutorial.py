@@ -11,7 +11,7 @@ from accounts.services import save_user
 from badges.models import Badge, BadgeSettings
 from energy.models import Installation, Meter
 from llm_site.first_start.tutorial import read_progress
-from stations.models import Station, StationState
+from stations.models import Preconfiguration, Station, StationState
 
 pytestmark = pytest.mark.django_db
 
@@ -125,6 +125,16 @@ def test_the_tutorial_gives_an_address_with_tls_where_it_is_served(administrator
     settings.TLS_CERT, settings.TLS_PORT = "cert.pem", 8443
     page = administrator.get("/tutorial/", headers={"host": "garage.local:8000"}).content.decode()
     assert "wss://garage.local:8443/ocpp/" in page
+
+
+def test_the_tutorial_counts_the_stations_that_say_they_are_wired_otherwise(administrator):
+    assert "wired otherwise" not in administrator.get("/tutorial/").content.decode()
+    reported = {"ConnectorPhaseRotation": ["0.STR,1.STR", False]}
+    for identity in ("CP1", "CP2"):
+        station = Station.objects.create(identity=identity, phase_rotation="L1L2L3")
+        Preconfiguration.objects.create(station=station, reported=reported)
+    page = administrator.get("/tutorial/").content.decode()
+    assert "2 stations say that their phases are wired otherwise than entered" in page
 
 
 def test_every_link_of_the_tutorial_opens(administrator):

@@ -9,6 +9,7 @@ from django.utils import timezone
 from accounts.models import User
 from badges.models import Badge
 from stations.models import Circuit, Connector, Frame, Preconfiguration, Station, Transaction
+from tests.stations.machine import stand_at
 
 pytestmark = pytest.mark.django_db
 
@@ -49,6 +50,18 @@ def test_an_empty_list_says_which_address_to_enter_at_a_station(admin):
     assert "No station yet" in page
     assert "ws://testserver/ocpp/" in page
     assert "No results found" not in page
+
+
+def test_at_the_machine_itself_the_list_and_a_new_station_name_its_addresses_in_the_network(admin, monkeypatch):
+    stand_at(monkeypatch, "192.168.1.2", "10.0.0.2")
+    for path in (LIST, f"{LIST}{Station.objects.create(identity='CP1').pk}/change/"):
+        page = admin.get(path, headers={"host": "127.0.0.1:8000"}).content.decode()
+        assert "ws://192.168.1.2:8000/ocpp/" in page
+        assert "ws://10.0.0.2:8000/ocpp/" in page
+        assert "127.0.0.1" not in page
+    stand_at(monkeypatch)
+    page = admin.get(LIST, headers={"host": "127.0.0.1:8000"}).content.decode()
+    assert "This page was opened under an address of this machine alone" in page
 
 
 def test_who_waits_comes_first_and_the_others_by_name(admin):
@@ -234,6 +247,8 @@ def test_a_wiring_that_the_station_says_otherwise_is_marked_and_can_be_entered(a
     reported = {"ConnectorPhaseRotation": ["1.STR", False]}
     Preconfiguration.objects.create(station=station, reported=reported)
     assert "says L2L3L1" in rows(shown(admin))[0]
+    assert "1 station says that its phases are wired otherwise than entered" in shown(admin)
     act(admin, "take_rotation", station)
+    assert "wired otherwise" not in shown(admin)
     (row,) = rows(shown(admin))
     assert ("L2L3L1" in row, "says" in row) == (True, False)
