@@ -246,7 +246,7 @@ class CommandOut(Schema):
     @staticmethod
     def resolve_requested_by(command: Command) -> str | None:
         """Name the user."""
-        return command.requested_by.username if command.requested_by else None
+        return command.requester or None
 
 
 class FailedCommandOut(CommandOut):
@@ -339,7 +339,7 @@ def security_events(request: HttpRequest, wanted: Query[SecurityEventFilter]) ->
 @paginate
 def commands(request: HttpRequest, identity: str) -> QuerySet[Command]:  # noqa: ARG001
     """List what was asked of a station, the newest first."""
-    return Command.objects.select_related("requested_by").filter(station__identity=identity).order_by("-pk")
+    return Command.objects.filter(station__identity=identity).order_by("-pk")
 
 
 @router.post(

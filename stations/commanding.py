@@ -68,6 +68,7 @@ def request_command(*, station: Station, action: str, payload: dict[str, Any], u
         state=CommandState.QUEUED if is_connected else CommandState.NOT_CONNECTED,
         error_text="" if is_connected else f"{station.identity} is not connected",
         requested_by=user,
+        requester=user.username if user else "",
     )
     if is_connected:
         note_change_asked(station_id=station.pk, action=action, payload=payload)
@@ -177,7 +178,7 @@ async def perform_command(
         command = await sync_to_async(request_command)(station=station, action=action, payload=payload, user=user)
         if command.is_open:
             await _wait_for_outcome(layer, channel, command, timeout_s)
-        return await Command.objects.select_related("requested_by").aget(pk=command.pk)
+        return await Command.objects.aget(pk=command.pk)
     finally:
         await layer.group_discard(OUTCOMES, channel)
 

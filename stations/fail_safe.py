@@ -62,6 +62,7 @@ def begin_fail_safe_test(*, connector_id: int, user: User | None) -> FailSafeTes
                 station=connector.station,
                 connector=connector,
                 requested_by=user,
+                requester=user.username if user else "",
                 firmware_version=connector.station.firmware_version,
                 limit_a=limit_a,
                 standing_a=standing_a,

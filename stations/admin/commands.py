@@ -50,7 +50,7 @@ class CommandInline(TabularInline):  # type: ignore[misc]
     extra = 0
     per_page = LAST_COMMANDS
     can_delete = False
-    fields = readonly_fields = ["created_at", "operation", "payload", "outcome", "answer", "requested_by"]
+    fields = readonly_fields = ["created_at", "operation", "payload", "outcome", "answer", "requester"]
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 (Django's interface)
         """Commands are sent, not written down."""
@@ -198,7 +198,7 @@ def form_of(request: HttpRequest, stations: Sequence[Station], operation: str) -
 def _outcome(request: HttpRequest, station: Station, operation: str) -> dict[str, Any]:
     """Tell what came of the command in the address, or of the last one of this operation."""
     number = request.GET.get("command", "")
-    asked = station.commands.filter(action=operation).select_related("requested_by")
+    asked = station.commands.filter(action=operation)
     command = asked.filter(pk=number).first() if is_number(number) else asked.first()
     if command is None:
         return {"command": None}

@@ -65,10 +65,10 @@ class TransactionAdmin(ReadOnlyAdmin):
 class CommandAdmin(ReadOnlyAdmin):
     """What was asked of all stations, by whom, and what came of it."""
 
-    list_display = ["created_at", "station", "action", "state", "error_text", "requested_by"]
-    list_select_related = ["station", "requested_by"]
-    list_filter = ["requested_by", "action", "state"]
-    search_fields = ["station__identity", "station__name", "action", "requested_by__username"]
+    list_display = ["created_at", "station", "action", "state", "error_text", "requester"]
+    list_select_related = ["station"]
+    list_filter = ["requester", "action", "state"]
+    search_fields = ["station__identity", "station__name", "action", "requester"]
     search_help_text = _("Station, operation or user")
     date_hierarchy = "created_at"
     show_full_result_count = False

@@ -35,6 +35,7 @@ class Command(models.Model):
     requested_by = models.ForeignKey(
         "accounts.User", models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("requested by")
     )
+    requester = models.CharField(_("requested by"), max_length=150, blank=True, editable=False)  # also when deleted
     created_at = models.DateTimeField(_("requested at"), auto_now_add=True)
     sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
     answered_at = models.DateTimeField(_("answered at"), null=True, blank=True)

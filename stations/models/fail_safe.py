@@ -19,6 +19,7 @@ class FailSafeTest(models.Model):
     requested_by = models.ForeignKey(
         "accounts.User", models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("requested by")
     )
+    requester = models.CharField(_("requested by"), max_length=150, blank=True, editable=False)  # also when deleted
     firmware_version = models.CharField(_("firmware"), max_length=100, blank=True)
     limit_a = models.FloatField()
     standing_a = models.FloatField()

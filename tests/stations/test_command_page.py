@@ -93,6 +93,16 @@ def test_what_is_entered_is_sent_and_its_outcome_shown(administrator, station):
     assert "Waiting for the station" in answer.content.decode()
 
 
+def test_who_asked_stays_on_record_when_the_user_is_deleted(administrator, station):
+    sent = administrator.post(url_of(station, "Reset"), {"type": "Hard"})
+    User.objects.create(username="eve", is_staff=True, is_superuser=True, role="administrator")
+    User.objects.get(username="admin").delete()
+    administrator.force_login(User.objects.get(username="eve"))
+    assert "· admin" in page(administrator, sent.url)
+    assert "admin" in page(administrator, "/admin/stations/command/?q=admin")
+    assert (Command.objects.get().requested_by, Command.objects.get().requester) == (None, "admin")
+
+
 def test_a_station_that_is_away_is_the_outcome_at_once(administrator, station):
     Station.objects.update(socket_id="")
     shown = administrator.post(url_of(station, "ClearCache"), follow=True).content.decode()

@@ -38,7 +38,7 @@ def test_a_test_is_begun_followed_and_stopped(client, page):
     assert client.post(page, {"connector": "1"}).status_code == 302
     test = FailSafeTest.objects.get()
     assert (test.limit_a, test.standing_a, test.drawn_before_a, test.is_running) == (16, 6, 15.9, True)
-    assert test.requested_by.username == "boss"
+    assert (test.requested_by.username, test.requester) == ("boss", "boss")
     state = client.get(page, headers={"HX-Request": "true"}).content.decode()
     assert "every 2s" in state
     assert "<html" not in state

@@ -107,10 +107,6 @@ def test_a_password_made_with_a_station_is_shown_once_with_its_address(admin):
     assert password not in page_of(admin, station)
 
 
-def test_a_page_opened_on_the_machine_itself_says_that_stations_need_another_address(admin):
-    assert "an address of this machine alone" in admin.get(LIST, headers={"host": "localhost:8000"}).content.decode()
-
-
 def test_the_form_says_what_its_currents_make_and_what_the_station_falls_back_to(admin):
     station = add(max_current_a=16, phase_rotation="L2", standing_fail_safe_a=6.5, state="configured")
     page = page_of(admin, station)
@@ -138,6 +134,13 @@ def test_what_a_connector_says_is_shown_in_words(admin):
 
 def test_what_was_never_learned_takes_no_room_on_the_page(admin):
     assert "Limits are given as" not in page_of(admin, add())
+
+
+def test_a_fail_safe_current_that_no_station_may_be_given_is_refused_at_its_field(admin):
+    station = add(state="configured")
+    answer = admin.post(f"{LIST}{station.pk}/change/", {**fields_of(admin, station), "fail_safe_a": "80.1"})
+    assert answer.context["adminform"].form.errors["fail_safe_a"] == ["80 A at most: no station may be given more."]
+    assert admin.post(f"{LIST}{station.pk}/change/", {**fields_of(admin, station), "fail_safe_a": "80"}).url == LIST
 
 
 def test_what_is_learned_while_the_form_is_open_does_not_keep_it_from_being_saved(admin):
