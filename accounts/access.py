@@ -56,12 +56,17 @@ def _turned_away(request: HttpRequest, user: User | AnonymousUser, role: Role) -
     """Send a visitor to the sign-in page; raises PermissionDenied where their role is too little. None: come in."""
     if not user.is_authenticated:
         return redirect_to_login(request.get_full_path())
-    if not has_role(user, role):
+    check_role(user, role)
+    return None
+
+
+def check_role(user: User | AnonymousUser, role: Role) -> None:
+    """Raise PermissionDenied, with which profile is needed, where a signed-in user has less."""
+    if isinstance(user, User) and not has_role(user, role):
         raise PermissionDenied(
             _("This page is for users with the profile “%(needed)s” or above; yours is “%(own)s”.")
             % {"needed": role.label, "own": user.get_role_display()}
         )
-    return None
 
 
 class AccessDenied(Exception):

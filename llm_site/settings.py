@@ -57,8 +57,8 @@ TRUSTED_PROXIES = env.list("LLM_TRUSTED_PROXIES", default=[])
 
 INSTALLED_APPS = [
     "daphne",
-    "unfold",
-    "django.contrib.admin",
+    "unfold.apps.BasicAppConfig",
+    "llm_site.apps.LlmAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.messages",

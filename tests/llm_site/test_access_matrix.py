@@ -272,8 +272,7 @@ def may(role, who, is_public):
 def status_of_refusal(role, address):
     if address.startswith("/api/"):
         return 401 if role is None else 403
-    is_sent_away = role is None or (address.startswith("/admin/") and role == Role.STANDARD)
-    return 302 if is_sent_away else 403
+    return 302 if role is None else 403
 
 
 def complaints(client, role, is_public, method, address, who, expected):

@@ -6,6 +6,7 @@ from django.utils import timezone
 from django.views.defaults import page_not_found
 
 from accounts.models import AccessSettings, User
+from accounts.services import save_user
 
 pytestmark = pytest.mark.django_db
 
@@ -32,11 +33,34 @@ def test_who_is_not_signed_in_comes_to_the_one_sign_in_page_and_on(client, path,
     assert answer.url == path
 
 
-def test_a_user_without_admin_rights_comes_to_the_overview_with_a_word(client):
-    client.force_login(User.objects.create(username="marie"))
-    page = client.get("/admin/", follow=True)
-    assert [address for address, _ in page.redirect_chain] == ["/admin/login/?next=/admin/", "/"]
-    assert "You may not change settings." in page.content.decode()
+@pytest.mark.parametrize(
+    ("role", "path", "needed"),
+    [
+        ("standard", "/admin/", "Advanced"),
+        ("standard", "/admin/login/", "Advanced"),
+        ("standard", "/admin/badges/badge/add/", "Advanced"),
+        ("standard", "/admin/accounts/user/", "Advanced"),
+        ("standard", "/admin/stations/station/", "Administrator"),
+        ("standard", "/admin/system/backups/", "Administrator"),
+        ("advanced", "/admin/stations/station/", "Administrator"),
+        ("advanced", "/admin/energy/installation/check/", "Administrator"),
+        ("advanced", "/admin/system/", "Administrator"),
+    ],
+)
+def test_who_may_not_is_told_which_profile_may(client, role, path, needed):
+    client.force_login(save_user(username="marie", role=role))
+    page = client.get(path, follow=True)
+    text = page.content.decode()
+    assert page.status_code == 403
+    assert f"for users with the profile “{needed}” or above; yours is “{role.capitalize()}”." in text
+    assert '<a class="button quiet" href="/">Back to the overview</a>' in text
+
+
+def test_what_nobody_may_is_not_put_down_to_the_profile(client, administrator):
+    client.force_login(administrator)
+    page = client.get(f"/admin/accounts/user/{administrator.pk}/delete/")
+    assert page.status_code == 403
+    assert "for users with the profile" not in page.content.decode()
 
 
 def test_the_admins_sign_in_address_sends_a_signed_in_administrator_on(client, administrator):

@@ -72,7 +72,7 @@ def test_only_administrators_see_the_pages(page, arguments, admin):
     with closing(admin.get(address)) as answer:
         assert answer.status_code == 200
     assert Client().get(address).status_code == 302
-    assert signed_in("standard").get(address).status_code == 302
+    assert signed_in("standard").get(address).status_code == 403
     assert signed_in("advanced").get(address).status_code == 403
 
 
