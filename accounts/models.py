@@ -75,7 +75,7 @@ class AccessSettings(SingletonModel):
     )
 
     class Meta:
-        verbose_name = verbose_name_plural = _("access settings")
+        verbose_name = verbose_name_plural = _("sign-in and dashboard")
         constraints = [
             models.CheckConstraint(condition=models.Q(dashboard_access__in=DashboardAccess.values), name="access_known")
         ]

@@ -84,7 +84,7 @@ class Installation(SingletonModel):
     restored_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
-        verbose_name = verbose_name_plural = _("installation")
+        verbose_name = verbose_name_plural = _("general settings")
         constraints = [
             models.CheckConstraint(condition=Q(mode__in=Mode.values), name="installation_mode_known"),
             models.CheckConstraint(condition=Q(phases__in=[1, 3]), name="installation_phases_1_or_3"),

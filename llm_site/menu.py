@@ -121,7 +121,7 @@ CONFIGURATION = [
     ),
     Place(gettext_lazy("Users"), "users", "admin:accounts_user_changelist", "accounts.user", _users),
     Place(
-        gettext_lazy("Dashboard access"),
+        gettext_lazy("Sign-in and dashboard"),
         "access",
         "admin:accounts_accesssettings_changelist",
         "accounts.accesssettings",

@@ -62,7 +62,7 @@ def test_the_menu_lists_the_places_by_job_with_their_state_as_delivered(client, 
         "Badges": "0 badges added",
         "Access rule": "Free access",
         "Users": "1 user",
-        "Dashboard access": "Public",
+        "Sign-in and dashboard": "Public",
         "System settings": "System information, date/time",
         "Set-up tutorial": "",
         "Transactions": "0 running",
@@ -81,7 +81,7 @@ def test_the_menu_tells_how_a_garage_at_work_stands(client, administrator):
     assert told["General settings"] == "Configured"
     assert told["Charging stations"] == "1 configured, 1 pending"
     assert (told["Badges"], told["Access rule"]) == ("2 badges added", "Badge required")
-    assert (told["Dashboard access"], told["Transactions"]) == ("Users only", "1 running")
+    assert (told["Sign-in and dashboard"], told["Transactions"]) == ("Users only", "1 running")
 
 
 def test_a_dynamic_installation_without_a_meter_is_not_called_configured(client, administrator):
