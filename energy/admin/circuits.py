@@ -5,6 +5,7 @@ from typing import Any, cast
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError, transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext
@@ -95,9 +96,13 @@ class CircuitAdmin(ModelAdmin):  # type: ignore[misc]
         stations = list(circuit.stations.order_by(*by_name()))
         children = list(circuit.children.order_by("name"))
         if request.method == "POST" and not stations and not children:
-            self.log_deletions(request, [circuit])
-            circuit.delete()
-            ask_to_decide()
+            try:
+                with transaction.atomic():
+                    self.log_deletions(request, [circuit])
+                    circuit.delete()
+                    ask_to_decide()
+            except IntegrityError:  # something was laid into it meanwhile: the page says what
+                return redirect(request.path)
             text = gettext("The circuit %(circuit)s is deleted.")
             self.message_user(request, text % {"circuit": circuit}, messages.SUCCESS)
             return redirect("admin:stations_circuit_changelist")

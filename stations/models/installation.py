@@ -136,7 +136,10 @@ class Station(models.Model):
         _("fail-safe current (A)"),
         null=True,
         blank=True,
-        validators=[MinValueValidator(0), MaxValueValidator(MAXIMUM_A, _("80 A at most: no station may be given more."))],
+        validators=[
+            MinValueValidator(0),
+            MaxValueValidator(MAXIMUM_A, _("80 A at most: no station may be given more.")),
+        ],
         help_text=_("Empty: computed from the installation."),
     )
     circuit = models.ForeignKey(

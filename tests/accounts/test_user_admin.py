@@ -1,8 +1,11 @@
 """Users in the admin: the role gives the rights, and somebody always administers."""
 
 import re
+from threading import Thread
 
 import pytest
+from django.db import connection, connections
+from django.db.models.signals import pre_save
 from django.test import Client
 from django.urls import reverse
 
@@ -55,6 +58,47 @@ def test_an_administrator_who_is_not_the_last_can_become_a_standard_user(client,
     other.refresh_from_db()
     assert (other.role, other.is_staff, other.is_superuser) == ("standard", False, False)
     assert administrator.is_active
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_administrators_who_demote_each_other_at_once_one_stays():
+    """The first is about to be saved when the second one's turn comes: it waits, and finds one administrator left."""
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite lets one write at a time: the second begins when the first is done")
+    anna, bert = (save_user(username=name, role="administrator", password=PASSWORD) for name in ("anna", "bert"))
+    browsers = {anna: Client(), bert: Client()}
+    for user, browser in browsers.items():
+        browser.force_login(user)
+    answers = []
+
+    def demote(user, by):
+        try:
+            answers.append(change(browsers[by], user, role="standard", is_active="on").status_code)
+        finally:
+            connections.close_all()
+
+    second = Thread(target=demote, args=(anna, bert))
+
+    def let_the_second_come(instance, **_signal):
+        if instance.username == "bert" and instance.role == "standard":
+            second.start()
+            while second.is_alive() and not somebody_waits_for_a_lock():
+                pass
+
+    pre_save.connect(let_the_second_come, sender=User)
+    try:
+        demote(bert, anna)
+        second.join()
+    finally:
+        pre_save.disconnect(let_the_second_come, sender=User)
+    assert sorted(answers) == [200, 302]
+    assert [user.username for user in User.objects.filter(role="administrator")] == ["anna"]
+
+
+def somebody_waits_for_a_lock():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
+        return cursor.fetchone()[0]
 
 
 def test_nobody_locks_themselves_out(client, administrator):

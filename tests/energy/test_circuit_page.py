@@ -3,6 +3,8 @@
 import re
 
 import pytest
+from django.contrib.admin.models import LogEntry
+from django.db.models.signals import pre_delete
 from django.utils import timezone
 
 from accounts.models import User
@@ -102,6 +104,24 @@ def test_an_empty_circuit_is_deleted(admin):
     assert admin.post(f"{LIST}{attic.pk}/delete/")["Location"] == LIST
     assert not Circuit.objects.exists()
     assert admin.get(f"{LIST}{attic.pk}/delete/").status_code == 404
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_circuit_into_which_a_station_comes_while_it_is_deleted_stays_and_says_so(admin):
+    attic, made = circuit("Attic"), station("CP1", None, "L1", (0, None, None))
+
+    def come(**_signal):
+        Station.objects.update(circuit=attic)
+
+    pre_delete.connect(come, sender=Circuit)
+    try:
+        answer = admin.post(f"{LIST}{attic.pk}/delete/")
+    finally:
+        pre_delete.disconnect(come, sender=Circuit)
+    assert answer.url == f"{LIST}{attic.pk}/delete/"
+    Station.objects.filter(pk=made.pk).update(circuit=attic)
+    assert f"/admin/stations/station/{made.pk}/change/" in admin.get(answer.url).content.decode()
+    assert not LogEntry.objects.exists()
 
 
 def test_circuits_are_deleted_by_those_who_may(client):
