@@ -22,7 +22,7 @@ from solo.models import SingletonModel
 
 from accounts.addresses import client_address
 from accounts.models import User
-from accounts.origin import present_request, present_way
+from accounts.origin import named_origin, present_request, present_way
 
 HIDDEN = "***"
 KEPT_FOR = timedelta(days=731)
@@ -89,12 +89,13 @@ def listen() -> None:
 
 def _sign(instance: LogEntry, **_signal: Any) -> None:
     """Sign an entry: the name stays when the user is deleted."""
-    request = present_request()
+    request, named = present_request(), named_origin()
     user = getattr(request, "user", None)
+    who, instance.remote_addr = (named.who, named.address) if named is not None else ("", None)
     if isinstance(user, User):
-        instance.actor_id, instance.actor_email = user.pk, user.email
-    instance.remote_addr = client_address(request) if request is not None else None
-    who = user.username if isinstance(user, User) else ""
+        instance.actor_id, instance.actor_email, who = user.pk, user.email, user.username
+    if request is not None:
+        instance.remote_addr = client_address(request)
     instance.additional_data = {**(instance.additional_data or {}), "who": who, "way": present_way().value}
 
 

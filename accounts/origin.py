@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, NamedTuple
 
 from asgiref.sync import iscoroutinefunction
 from django.db.models import TextChoices
@@ -24,8 +24,16 @@ class Way(TextChoices):
     ITSELF = "itself", _("The load manager itself")
 
 
+class Origin(NamedTuple):
+    """Where a change comes from that no request makes; `who` and `address` are known where a page has asked for it."""
+
+    way: Way
+    who: str = ""
+    address: str | None = None
+
+
 _request: ContextVar[HttpRequest | None] = ContextVar("request", default=None)
-_way: ContextVar[Way | None] = ContextVar("way", default=None)
+_named: ContextVar[Origin | None] = ContextVar("origin", default=None)
 
 
 def present_request() -> HttpRequest | None:
@@ -33,24 +41,29 @@ def present_request() -> HttpRequest | None:
     return _request.get()
 
 
+def named_origin() -> Origin | None:
+    """Return what was named for what happens now (`changes_come_by`)."""
+    return _named.get()
+
+
 def present_way() -> Way:
     """Return the way by which what happens now came in."""
-    request, named = _request.get(), _way.get()
+    request, named = _request.get(), _named.get()
     if named is not None:
-        return named
+        return named.way
     if request is None:
         return Way.ITSELF
     return Way.API if request.path.startswith("/api/") else Way.PAGE
 
 
 @contextmanager
-def changes_come_by(way: Way) -> Iterator[None]:
-    """Name the way for what happens within."""
-    before = _way.set(way)
+def changes_come_by(way: Way, *, who: str = "", address: str | None = None) -> Iterator[None]:
+    """Name the way for what happens within, and who asked for it from where."""
+    before = _named.set(Origin(way, who, address))
     try:
         yield
     finally:
-        _way.reset(before)
+        _named.reset(before)
 
 
 @sync_and_async_middleware

@@ -136,8 +136,8 @@ def keep_upload(uploaded: "UploadedFile[Any]") -> str:
 
 
 @_written()
-def request_restore(path: Path, *, passphrase: str) -> None:
-    """Check a backup and start the process that restores it. Raises BackupRefused."""
+def request_restore(path: Path, *, passphrase: str, who: str, address: str | None) -> None:
+    """Check a backup and start the process that restores it, which keeps who asked from where. Raises BackupRefused."""
     if not can_restore():
         text = _("Here the load manager cannot stop and start its own processes: use `manage.py restore`.")
         raise BackupRefused(text)
@@ -146,7 +146,7 @@ def request_restore(path: Path, *, passphrase: str) -> None:
     with open(settings.DATA_DIR / "log" / "restore.log", "ab") as log:
         announce_job(RESTORE, path.name)
         process = subprocess.Popen(
-            [sys.executable, "manage.py", "restore", "--announced", str(path)],
+            [sys.executable, "manage.py", "restore", f"--by={who}", f"--from={address or ''}", str(path)],
             cwd=settings.BASE_DIR,
             stdin=subprocess.PIPE,
             stdout=log,

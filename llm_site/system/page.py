@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy, gettext_noop
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from accounts.addresses import client_address
 from llm_site.system import machine
 from llm_site.system.archive import Backup, BackupRefused
 from llm_site.system.forms import BackupForm, RestoreForm, UploadForm
@@ -162,7 +163,12 @@ def restore(request: HttpRequest, name: str) -> HttpResponse:
         form = RestoreForm(manifest.site_name, request.POST or None)
         if request.method == "POST" and form.is_valid():
             try:
-                request_restore(found, passphrase=form.cleaned_data["passphrase"])
+                request_restore(
+                    found,
+                    passphrase=form.cleaned_data["passphrase"],
+                    who=request.user.get_username(),
+                    address=client_address(request),
+                )
                 return redirect("system-backups")
             except BackupRefused as error:
                 form.add_error("passphrase", str(error))

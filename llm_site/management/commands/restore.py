@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext_noop
 
+from accounts.origin import Way, changes_come_by
 from llm_site.system.archive import Backup, BackupRefused
 from llm_site.system.job import RESTORE, JobStopped, announce_job, running
 from llm_site.system.kept_backups import record_backup
@@ -26,7 +27,9 @@ class Command(BaseCommand):
         """Take what to restore."""
         what = parser.add_mutually_exclusive_group(required=True)
         what.add_argument("file", nargs="?", help="a backup")
-        parser.add_argument("--announced", action="store_true", help=SUPPRESS)  # the page has done so
+        # From the page, which has announced it: who asked, and from where.
+        parser.add_argument("--by", help=SUPPRESS)
+        parser.add_argument("--from", dest="address", help=SUPPRESS)
         what.add_argument(
             "--finish", action="store_true", help="finish or undo what a restore left that was broken off"
         )
@@ -39,7 +42,7 @@ class Command(BaseCommand):
         path = Path(options["file"])
         passphrase = getpass.getpass("Passphrase: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
         try:
-            if not options["announced"]:
+            if options["by"] is None:
                 announce_job(RESTORE, path.name)
             with running(RESTORE, path.name) as report, Backup(path) as backup:
                 secrets = check(backup, passphrase)
@@ -49,7 +52,9 @@ class Command(BaseCommand):
             raise CommandError(f"nothing was changed: {error}") from None
         except JobStopped:
             raise CommandError("it was stopped; nothing was changed") from None
-        record_backup(path.name, note=gettext_noop("A backup was restored."))
+        way = Way.COMMAND_LINE if options["by"] is None else Way.PAGE
+        with changes_come_by(way, who=options["by"] or "", address=options["address"] or None):
+            record_backup(path.name, note=gettext_noop("A backup was restored."))
         self.stdout.write(f"{path}: restored, {backup.manifest.rows} rows")
         if not are_started_again:
             self.stdout.write("Start every process of the load manager anew: each still holds the key of before.")

@@ -399,9 +399,15 @@ def test_two_makings_at_once_are_refused(other_folder, tmp_path, settings):
 def test_a_restore_that_was_announced_is_begun_once(other_folder, tmp_path, settings):
     back_up(tmp_path / "b.zip")
     settings.DATA_DIR = other_folder
+    asked = "--by=anna", "--from=192.0.2.7", str(tmp_path / "b.zip")
     announce_job(RESTORE, "b.zip")
-    done = manage(other_folder, "restore", "--announced", str(tmp_path / "b.zip"), given=PASSPHRASE)
+    done = manage(other_folder, "restore", *asked, given=PASSPHRASE)
     assert done.returncode == 0, done.stderr
     assert last_job().state == "done"
-    again = manage(other_folder, "restore", "--announced", str(tmp_path / "b.zip"), given=PASSPHRASE)
+    with closing(sqlite3.connect(other_folder / "llm.sqlite3")) as database:
+        (kept,) = database.execute(
+            "SELECT remote_addr, additional_data FROM auditlog_logentry WHERE additional_data LIKE '%was restored%'"
+        )
+    assert (kept[0], json.loads(kept[1])["who"], json.loads(kept[1])["way"]) == ("192.0.2.7", "anna", "page")
+    again = manage(other_folder, "restore", *asked, given=PASSPHRASE)
     assert "nothing was changed" in again.stderr
