@@ -11,6 +11,8 @@ from llm_site.api import api
 # Django's own sentences for the admin's scripts, and ours where it lacks them.
 script_words = admin.site.admin_view(JavaScriptCatalog.as_view(packages=["django.contrib.admin", "llm_site"]), True)
 
+handler500 = "llm_site.errors.server_error"
+
 urlpatterns = [
     path("", include("energy.urls")),
     path("", include("accounts.urls")),
