@@ -47,6 +47,8 @@
       folding.setAttribute("aria-expanded", root.dataset.menu !== "folded");
     });
 
+    document.querySelector(".entries [aria-current]")?.scrollIntoView({ block: "center" });
+
     const more = document.getElementById("menu-more");
     const open = (isOpen) => {
       document.getElementById("menu").classList.toggle("open", isOpen);

@@ -47,6 +47,20 @@ def test_a_phone_has_a_bar_and_the_whole_menu_behind_more(site, open_page):
     page.get_by_role("button", name="More").click()
     page.get_by_role("link", name="Transactions").click()
     expect(page.get_by_role("heading", name="Transactions")).to_be_visible()
+    for path, bar in (("stations/station/", ".changelist-actions"), ("energy/installation/", "#submit-row")):
+        page.goto(f"{site.url}/admin/{path}")
+        if path.startswith("stations"):
+            page.locator("input.action-select").first.check()
+        covered, menu = page.locator(bar).bounding_box(), page.locator("#menu").bounding_box()
+        assert covered["y"] + covered["height"] <= menu["y"]
+
+
+def test_the_menu_shows_where_one_is(site, open_page):
+    page = open_page(height=700)
+    sign_in(page, site)
+    page.goto(f"{site.url}/admin/stations/certificate/")
+    expect(page.locator(".entries [aria-current]")).to_be_in_viewport(ratio=1)
+    expect(page).to_have_title("Certificates · Local load manager")
 
 
 def test_the_state_in_the_menu_and_the_header_lives(site, open_page):
