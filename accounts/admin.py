@@ -33,6 +33,7 @@ from accounts.services import (
     save_with_role,
 )
 from accounts.ways_in import WaysIn
+from accounts.words import labelled
 
 admin.site.unregister(Group)
 
@@ -143,7 +144,7 @@ class UserAdmin(DjangoUserAdmin, WaysIn):  # type: ignore[type-arg]
         """Say beside each profile what it may do."""
         if db_field.name != "role":
             return super().formfield_for_choice_field(db_field, request, **kwargs)
-        choices = [(role.value, f"{role.label}: {DUTIES[role]}") for role in Role]
+        choices = [(role.value, labelled(role.label, DUTIES[role])) for role in Role]
         return forms.ChoiceField(
             choices=choices, widget=RoleWidget(), label=capfirst(db_field.verbose_name), initial=Role.STANDARD
         )

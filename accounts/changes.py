@@ -16,6 +16,7 @@ from solo.models import SingletonModel
 
 from accounts.audit import HIDDEN
 from accounts.models import Change
+from accounts.words import labelled
 
 NOTHING = "–"
 
@@ -23,7 +24,7 @@ NOTHING = "–"
 def lines_of(change: Change) -> list[str]:
     """Say what an entry holds, line by line."""
     model = change.content_type.model_class()
-    lines = [f"{label_of(model, name)}: {_what(model, name, kept)}" for name, kept in (change.changes or {}).items()]
+    lines = [labelled(label_of(model, name), _what(model, name, kept)) for name, kept in (change.changes or {}).items()]
     note = (change.additional_data or {}).get("note")
     return [*lines, _(note)] if note else lines
 
@@ -81,4 +82,4 @@ def subject_of(change: Change) -> str:
     """Name what was changed: its kind and its name; of a kind with one row, the kind."""
     model, kind = change.content_type.model_class(), capfirst(change.content_type.name)
     is_only_one = model is not None and issubclass(model, SingletonModel)
-    return str(kind) if is_only_one else f"{kind}: {change.object_repr}"
+    return str(kind) if is_only_one else labelled(kind, change.object_repr)

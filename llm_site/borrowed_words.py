@@ -31,8 +31,12 @@ WORDS = [
     gettext_noop("Submit"),
     gettext_noop("This item will be deleted."),
     gettext_noop("Click to cancel"),
-    gettext_noop("No results found"),
-    gettext_noop("This page yielded into no results. Create a new item or reset your filters."),
+    gettext_noop("Add %s"),  # French: Ajout de utilisateur
+    gettext_noop("Change %s"),
+    gettext_noop("View %s"),
+    gettext_noop("The {name} “{obj}” was added successfully."),  # French: L’objet utilisateur
+    gettext_noop("The {name} “{obj}” was changed successfully."),
+    gettext_noop("The %(name)s “%(obj)s” was deleted successfully."),
     gettext_noop("Reset filters"),
     gettext_noop("Click to download"),
     gettext_noop("Go back"),

@@ -11,6 +11,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
+from accounts.words import labelled
 from energy.meters.base import MeterError
 from energy.meters.decode import load_maps
 from energy.meters.modbus import EXAMPLES, parse_url
@@ -235,7 +236,7 @@ class GeneralForm(forms.ModelForm):  # type: ignore[type-arg]
     def meter_errors(self) -> list[str]:
         """List what keeps the meter from being read as entered."""
         return [
-            f"{self[name].label}: {error}"
+            labelled(self[name].label, error)
             for name in (*METER_FIELDS, "measurement", "ct_ratio_a")
             for error in self.errors.get(name, ())
         ]

@@ -7,6 +7,7 @@ from django.http import Http404, HttpRequest
 from django.urls import reverse
 from django.utils.translation import ngettext
 
+from accounts.words import labelled
 from stations.models import Station
 from stations.ordering import by_name
 
@@ -42,4 +43,4 @@ def names_of(stations: list[Station]) -> str:
     """Count and name stations."""
     count = len(stations)
     names = ", ".join(str(station) for station in stations)
-    return f"{ngettext('%(count)s station', '%(count)s stations', count) % {'count': count}}: {names}"
+    return labelled(ngettext("%(count)s station", "%(count)s stations", count) % {"count": count}, names)
