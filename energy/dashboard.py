@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from accounts.models import AccessSettings, DashboardAccess
 from badges.models import AccessRule, BadgeSettings
 from energy.manager_state import Cause, ManagerState, manager_state, silence_s
+from energy.meter_words import meter_words_lazy
 from energy.models import Allocation, Installation, Meter, Mode, Reading
 from energy.reasons import explain
 from stations.models import Connector, ConnectorStatus, Station, StationState, Transaction
@@ -240,7 +241,7 @@ def compute_overview(now: datetime) -> Overview:
         usable_a=installation.usable_a,
         static_limit_a=installation.static_limit_a,
         meter_age_s=_meter_age_s(meter, now),
-        meter_error=meter.last_error,
+        meter_error=meter_words_lazy(meter.last_error),
         is_fail_safe=reading is not None and reading.state == Cause.FAIL_SAFE,
         silence_s=silence_s(installation.times),
         charging_limit_a=() if reading is None else _limit(reading)[: installation.phases],

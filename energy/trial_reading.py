@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from django.utils import timezone
 
+from energy.meter_words import meter_words
 from energy.meters.base import MeterError, MeterImplausible, MeterRefused, MeterUnreachable
 from energy.meters.decode import primary_factor
 from energy.meters.modbus import ModbusMeter, is_same_line
@@ -68,11 +69,11 @@ def read_as_entered(*, installation: Installation, meter: Meter) -> TrialReading
         factor = primary_factor(found, installation.measurement, installation.ct_ratio_a)
         opened = ModbusMeter(meter.url, meter.unit, found, ct_ratio=factor)
     except MeterError as error:
-        return TrialReading(trouble=Trouble.UNUSABLE, cause=str(error))
+        return TrialReading(trouble=Trouble.UNUSABLE, cause=meter_words(str(error)))
     try:
         sample = opened.read()
     except MeterError as error:
-        return TrialReading(trouble=_trouble(error), cause=str(error))
+        return TrialReading(trouble=_trouble(error), cause=meter_words(str(error)))
     finally:
         opened.close()
     lines = found.phases
@@ -85,7 +86,9 @@ def reading_of_loop(meter: Meter) -> TrialReading:
     if newest is None or (timezone.now() - newest.at).total_seconds() > FRESH_S:
         return TrialReading(at=newest.at if newest else None, is_of_loop=True, trouble=Trouble.LOOP_SILENT)
     if newest.grid_l1_a is None or newest.grid_l2_a is None or newest.grid_l3_a is None:
-        return TrialReading(at=newest.at, is_of_loop=True, trouble=Trouble.UNREACHABLE, cause=meter.last_error)
+        return TrialReading(
+            at=newest.at, is_of_loop=True, trouble=Trouble.UNREACHABLE, cause=meter_words(meter.last_error)
+        )
     return TrialReading(
         at=newest.at, currents_a=(newest.grid_l1_a, newest.grid_l2_a, newest.grid_l3_a), is_of_loop=True
     )

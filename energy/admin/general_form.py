@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from accounts.words import labelled
+from energy.meter_words import meter_words
 from energy.meters.base import MeterError
 from energy.meters.decode import load_maps
 from energy.meters.modbus import EXAMPLES, parse_url
@@ -84,9 +85,8 @@ def meters_known() -> dict[str, dict[str, Any]]:
     """Tell what the page says of each meter once it is chosen."""
     return {
         found.id: {
-            "about": "\n".join(
-                [f"{found.description}: {', '.join(found.models)}", *found.remarks, found.refusal or ""]
-            ),
+            "about": "\n".join([f"{found.description}: {', '.join(found.models)}", *found.remarks]),
+            "refusal": meter_words(found.refusal or ""),
             "example": _example(found.id),
             "unit": (found.serial and found.serial.unit) or (found.tcp and found.tcp.unit),
         }
@@ -221,7 +221,7 @@ class GeneralForm(forms.ModelForm):  # type: ignore[type-arg]
             found = meter_map(self.meter)
         except MeterError as error:
             where = "meter_registers" if self.meter.model == MANUAL else "meter_model"
-            self._refuse(where, gettext("This meter cannot be used: %(cause)s") % {"cause": error})
+            self._refuse(where, gettext("This meter cannot be used: %(cause)s") % {"cause": meter_words(str(error))})
             return
         if found.ct == "reader" and cleaned.get("measurement") == Measurement.DIRECT:
             message = gettext("This meter shows the secondary current of transformers: choose their kind.")

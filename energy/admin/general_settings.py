@@ -15,6 +15,7 @@ from unfold.admin import ModelAdmin
 from energy.admin.general_form import SECTIONS, GeneralForm, meters_known
 from energy.general_settings import save_general_settings
 from energy.meter_search import is_stalled, own_network, serial_ports, start_search, stop_search
+from energy.meter_words import meter_words
 from energy.meters.decode import load_maps
 from energy.meters.modbus import line_of
 from energy.models import Installation, Meter, MeterSearch, SearchState
@@ -149,5 +150,9 @@ def _search_context() -> dict[str, Any]:
         "is_searching": search.state == SearchState.RUNNING and not is_stalled(search),
         "is_stalled": is_stalled(search),
         "leaves_own": any(entry["is_in_use"] for entry in search.left_out),
-        "found": [{**entry, "map": maps.get(entry["model"])} for entry in search.found],
+        "found": [
+            {**entry, "map": known, "refusal": meter_words(known.refusal) if known and known.refusal else ""}
+            for entry in search.found
+            for known in [maps.get(entry["model"])]
+        ],
     }

@@ -57,6 +57,7 @@ function showVendor() {
 function showMeter() {
   const known = meters[models.value];
   document.getElementById("meter-about").textContent = known?.about.trim() ?? "";
+  document.getElementById("meter-refusal").textContent = known?.refusal ?? "";
   field("meter_url").placeholder = known?.example ?? "";
 }
 

@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from redis.exceptions import RedisError
 
 from energy.manager_state import silence_s
+from energy.meter_words import meter_words
 from energy.models import Installation, Meter, Mode, Reading
 from llm_site.machine_clock import machine_clock
 from llm_site.system.programs import Program, programs
@@ -145,7 +146,7 @@ def _meter() -> Iterator[Part]:
     if meter.failing_since is not None:
         text = _("silent since %(time)s: %(error)s") % {
             "time": _moment(meter.failing_since),
-            "error": meter.last_error,
+            "error": meter_words(meter.last_error),
         }
         advice = _("Charging falls back to the fail-safe current. Look at the meter's address and wiring.")
         yield Part("meter", title, Level.DOWN, text, advice)

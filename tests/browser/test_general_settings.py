@@ -107,7 +107,7 @@ def test_the_models_follow_the_vendor_and_without_scripts_every_field_shows(site
     assert offered
     assert all(value.startswith("hager") for value in offered)
     page.get_by_label("Model").select_option("hager_no_modbus")
-    expect(page.locator("#meter-about")).to_contain_text("it cannot protect a fuse")
+    expect(page.locator("#meter-refusal")).to_contain_text("it cannot protect a fuse")
     vendor.select_option("Another meter")
     expect(page.get_by_label("Register map")).to_be_visible()
     vendor.select_option("No meter")
