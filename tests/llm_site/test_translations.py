@@ -1,5 +1,6 @@
 import gettext
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -98,6 +99,13 @@ def test_the_compiled_catalogue_is_that_of_its_source(tmp_path, source):
         with path.open("rb") as file:
             catalogues.append(gettext.GNUTranslations(file)._catalog)
     assert catalogues[0] == catalogues[1]
+
+
+def test_french_marks_stay_with_their_word():
+    """A space before them is one that no line is broken at: U+202F before ; ! ?, U+00A0 before : and in « »."""
+    with (LOCALE / "fr" / "LC_MESSAGES" / "django.mo").open("rb") as file:
+        sentences = gettext.GNUTranslations(file)._catalog.values()
+    assert [sentence for sentence in sentences if re.search(r" [:;!?»](\W|$)|« ", sentence)] == []
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
