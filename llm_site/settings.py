@@ -152,6 +152,7 @@ ROLE_PERMISSIONS = {
     "advanced": [
         *(f"badges.{verb}_badge" for verb in ("view", "add", "change", "delete")),
         "badges.view_badgesettings",
+        "badges.view_refusal",
         *(f"accounts.{verb}_user" for verb in ("view", "add", "change", "delete")),
     ],
 }

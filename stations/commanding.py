@@ -13,8 +13,10 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts.models import User
+from stations.authorising import judge_remote_start
 from stations.errors import CommandUnfit
 from stations.local_lists import forget_local_lists
 from stations.models import Command, CommandState, Station
@@ -60,6 +62,7 @@ def request_command(*, station: Station, action: str, payload: dict[str, Any], u
     """
     check_command(action, payload)
     check_change(station=station, action=action, payload=payload)
+    _check_badge(station, action, payload)
     is_connected = Station.objects.filter(pk=station.pk).exclude(socket_id="").exists()
     command = Command.objects.create(
         station=station,
@@ -74,6 +77,19 @@ def request_command(*, station: Station, action: str, payload: dict[str, Any], u
         note_change_asked(station_id=station.pk, action=action, payload=payload)
         transaction.on_commit(lambda: _hand_over(command, payload))
     return command
+
+
+def _check_badge(station: Station, action: str, payload: dict[str, Any]) -> None:
+    """Raise CommandUnfit where a car would be started with a badge that may not charge there: it would be stopped."""
+    if action != "RemoteStartTransaction":
+        return
+    decision = judge_remote_start(
+        station_id=station.pk, id_tag=payload["idTag"], connector_number=payload.get("connectorId")
+    )
+    if not decision.is_accepted:
+        why = {"station": station, "badge": payload["idTag"], "reason": decision.reason.label}
+        text = _("%(station)s was not asked to start: badge %(badge)s would be refused there. %(reason)s.") % why
+        raise CommandUnfit(text, ["idTag"])
 
 
 @transaction.atomic

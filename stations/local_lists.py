@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 from functools import cache, lru_cache
 from typing import Any
 
@@ -11,8 +11,8 @@ from django.db import transaction
 from django.db.models import F, Max, Q
 from django.utils import timezone
 
-from badges.authorisation import ACCEPTED, INVALID, access_rule, decide
-from badges.models import AccessRule, Badge, BadgeType
+from badges.authorisation import ACCEPTED, INVALID, badge_settings, decide
+from badges.models import Badge, BadgeType
 from stations.models import BadgeList, LocalList, Preconfiguration, Station, StationState, Transaction
 from stations.ocpp16.configuration import capabilities
 from stations.ocpp16.local_list import (
@@ -39,7 +39,6 @@ from stations.preconfiguration import reported_by
 
 AGAIN_AFTER, SILENT_AGAIN_AFTER = timedelta(hours=1), timedelta(days=1)
 USED_WITHIN = timedelta(days=30)
-LAST_YEAR = 2037  # the clocks of 32 bits end in 2038
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +83,14 @@ class Badges:
 
     def _read_badges(self) -> None:
         """Read them all, without a model for each: this is done every few seconds."""
-        rule, today, zone = access_rule(), timezone.localdate(), timezone.get_current_timezone()
+        rule, now, zone = badge_settings().access_rule, timezone.now(), timezone.get_current_timezone()
 
         @cache
         def said_of(kind: str, is_active: bool, expires_on: date | None) -> tuple[str, str]:
             """Say what is answered to badges that are alike: status and expiry."""
             badge = Badge(type=kind, is_active=is_active, expires_on=expires_on)
-            status = decide(badge, rule=rule, is_allowed_here=True, today=today)
-            is_limited = status == ACCEPTED and rule != AccessRule.FREE
-            return status, _end_of(expires_on, zone) if is_limited and expires_on else ""
+            info = decide(badge, rule=rule, is_allowed_here=True, at=now, zone=zone).id_tag_info
+            return info["status"], info.get("expiryDate", "")
 
         columns = ("pk", "id_tag", "is_good_everywhere", "type", "is_active", "expires_on")
         for pk, id_tag, is_good_everywhere, kind, is_active, expires_on in Badge.objects.values_list(*columns):
@@ -124,13 +122,6 @@ class Badges:
         used = Transaction.objects.filter(started_at__lt=midnight, started_at__gte=midnight - USED_WITHIN)
         for pk, last in used.exclude(badge=None).order_by().values_list("badge").annotate(Max("started_at")):
             self._needed_at[pk] = max(self._needed_at.get(pk, 0.0), last.timestamp())
-
-
-def _end_of(day: date, zone: Any) -> str:
-    """Return the end of a day in a time zone as stations read it; empty where it lies beyond their clocks."""
-    if day.year > LAST_YEAR:
-        return ""
-    return datetime.combine(day + timedelta(days=1), time(), zone).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def check_local_lists() -> None:

@@ -7,8 +7,6 @@ from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
 from accounts import audit
-from badges.authorisation import access_rule, decide, find_badge
-from badges.models import Badge
 from stations.editions import hold_room, room_for_stations
 from stations.errors import StationRefused
 from stations.models import (
@@ -184,23 +182,6 @@ def note_idle(connector: Connector) -> None:
     Connector.objects.filter(pk=connector.pk, measured_at__isnull=False).update(
         current_l1_a=0.0, current_l2_a=0.0, current_l3_a=0.0, power_w=0.0, measured_at=timezone.now()
     )
-
-
-def authorise(*, station_id: int, id_tag: str) -> tuple[str, Badge | None]:
-    """Decide whether a badge may charge at a station; returns the AuthorizationStatus and the badge, if known."""
-    badge = find_badge(id_tag)
-    status = decide(badge, rule=access_rule(), is_allowed_here=_agree(station_id, badge), today=timezone.localdate())
-    return status, badge
-
-
-def _agree(station_id: int, badge: Badge | None) -> bool:
-    """Say whether station and badge take each other (SPEC S18): each takes all, or names the other."""
-    if badge is None:
-        return False
-    station = Station.objects.get(pk=station_id)
-    if station.takes_all_badges and badge.is_good_everywhere:
-        return True
-    return station.badges.filter(pk=badge.pk).exists()
 
 
 @transaction.atomic

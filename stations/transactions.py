@@ -6,34 +6,37 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Max, Q
 
+from badges.authorisation import Decision
+from badges.models import Reason
+from stations.authorising import judge_start, judge_stop
 from stations.metering import keep_samples
 from stations.models import Connector, Station, Transaction
 from stations.ocpp16.normalise import CLOCK_FLAG, METER_FLAG, Start, Stop
-from stations.services import ask_to_decide, authorise, connector_of, note_idle
+from stations.services import ask_to_decide, connector_of, note_idle
 from stations.strays import keep_stray
 
 LOST, MATCHED_FLAG = "Lost", "matched"
-ACCEPTED = "Accepted"
 
 
 @transaction.atomic
-def start_transaction(*, station_id: int, start: Start, raw: dict[str, Any]) -> tuple[Transaction, str]:
-    """Begin a transaction once; returns it with the AuthorizationStatus of its badge.
+def start_transaction(*, station_id: int, start: Start, raw: dict[str, Any]) -> tuple[Transaction, Decision]:
+    """Begin a transaction once; returns it with what is answered to its badge.
 
-    A repeated start finds the first. One on a connector whose last transaction never ended closes that as lost; one
-    that happened earlier (kept by a station that was offline) is itself closed until its stop arrives.
+    A repeated start finds the first, and the answer that it got. One on a connector whose last transaction never ended
+    closes that as lost; one that happened earlier (kept by a station that was offline) is itself closed until its stop
+    arrives.
     A refused badge begins one too: the energy may flow all the same.
     """
     connector = Connector.objects.select_for_update().get(pk=connector_of(station_id, start.connector).pk)
-    status, badge = authorise(station_id=station_id, id_tag=start.id_tag)
     repeated = _same_start(connector, start, raw)
+    decision, badge = judge_start(connector=connector, id_tag=start.id_tag, at=start.at, is_new=repeated is None)
     if repeated is not None:
-        return repeated, status
+        return repeated, _same_answer(repeated, decision)
     begun = Transaction(
         connector=connector,
         id_tag=start.id_tag,
         badge=badge,
-        is_authorised=status == ACCEPTED,
+        is_authorised=decision.is_accepted,
         meter_start_wh=start.meter_wh,
         started_at=start.at,
         flags=list(start.flags),
@@ -50,7 +53,14 @@ def start_transaction(*, station_id: int, start: Start, raw: dict[str, Any]) -> 
         held_a = standing_a if standing_a is None or lasting_a is None else lasting_a
         Connector.objects.filter(pk=connector.pk).update(accepted_limit_a=held_a, accepted_at=begun.recorded_at)
     ask_to_decide()
-    return begun, status
+    return begun, decision
+
+
+def _same_answer(begun: Transaction, decision: Decision) -> Decision:
+    """Return a decision that agrees with what a transaction was told when it began."""
+    if decision.is_accepted == begun.is_authorised:
+        return decision
+    return Decision(Reason.ACCEPTED if begun.is_authorised else Reason.UNKNOWN)
 
 
 def _same_start(connector: Connector, start: Start, raw: dict[str, Any]) -> Transaction | None:
@@ -74,8 +84,8 @@ def awaits_stop(*, station_id: int, transaction_id: int) -> bool:
 
 
 @transaction.atomic
-def stop_transaction(*, station_id: int, stop: Stop, raw: dict[str, Any]) -> str | None:
-    """End a transaction once; returns the AuthorizationStatus of the badge that stopped it, None without one.
+def stop_transaction(*, station_id: int, stop: Stop, raw: dict[str, Any]) -> Decision | None:
+    """End a transaction once; returns what is answered to the badge that stopped it, None without one.
 
     A stop that names no transaction of ours ends the only one it can mean, or is kept as a stray message.
     """
@@ -94,7 +104,7 @@ def stop_transaction(*, station_id: int, stop: Stop, raw: dict[str, Any]) -> str
         elif raw != found.raw_stop:
             keep_stray(station_id, "StopTransaction", raw, f"transaction {found.pk} had ended already")
     ask_to_decide()
-    return authorise(station_id=station_id, id_tag=stop.id_tag)[0] if stop.id_tag else None
+    return judge_stop(station_id=station_id, id_tag=stop.id_tag, at=stop.at) if stop.id_tag else None
 
 
 def _meant_by(station_id: int, stop: Stop) -> Transaction | None:

@@ -136,7 +136,8 @@ class _Writer:
         self._save(("installation",), installation, given.get("installation", {}))
         meter = _renamed(given.get("meter", {}), registers="manual_map")
         self._save(("meter",), Meter.get_solo(), meter)
-        self._save(("access",), BadgeSettings.get_solo(), _renamed(given.get("access", {}), rule="access_rule"))
+        access_rule = _renamed(given.get("access", {}), rule="access_rule", concurrent_use="allows_concurrent_use")
+        self._save(("access",), BadgeSettings.get_solo(), access_rule)
         self._save(("dashboard",), access, _renamed(given.get("dashboard", {}), access="dashboard_access"))
         if "done" in given.get("setup", {}):
             done_at = (access.setup_done_at or timezone.now()) if given["setup"]["done"] else None

@@ -63,7 +63,7 @@ def dump_site() -> str:
         "meter": _meter(site.sections["meter"]),
         "circuits": _one_per_line(lists["circuits"].values()),
         "stations": _Entries(stations),
-        "access": _OneLine(site.sections["access"]),
+        "access": _access(site.sections["access"]),
         "badges": _one_per_line(lists["badges"].values()),
         "users": _one_per_line(users),
         "dashboard": _OneLine(site.sections["dashboard"]),
@@ -72,6 +72,11 @@ def dump_site() -> str:
         "timing": _OneLine(_tidied(site.sections["timing"])),
     }
     return HEAD + yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+
+
+def _access(entry: Entry) -> _OneLine:
+    """Describe the access rule; that a badge may charge several cars at once is the rule anyway."""
+    return _OneLine({key: value for key, value in entry.items() if (key, value) != ("concurrent_use", True)})
 
 
 def _meter(entry: Entry) -> Entry:

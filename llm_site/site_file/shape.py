@@ -333,7 +333,7 @@ SECTIONS: dict[str, Shape] = {
         "unit": whole(0, 255),
         "registers": own_registers,
     },
-    "access": {"rule": choice(AccessRule.values)},
+    "access": {"rule": choice(AccessRule.values), "concurrent_use": flag},
     "dashboard": {"access": choice(DashboardAccess.values)},
     "setup": {"done": flag},
     "timing": {field.name: duration(field.name) for field in dataclasses.fields(Timing)},

@@ -61,7 +61,10 @@ def _sections() -> dict[str, Entry]:
             "ct_ratio_a": installation.ct_ratio_a,
         },
         "meter": {"model": meter.model, "url": meter.url, "unit": meter.unit, "registers": meter.manual_map},
-        "access": {"rule": rule.access_rule},
+        "access": {
+            "rule": rule.access_rule,
+            "concurrent_use": rule.allows_concurrent_use,
+        },
         "dashboard": {"access": access.dashboard_access},
         "setup": {"done": access.setup_done_at is not None},
         "timing": {field.name: timing[field.name] for field in fields(Timing) if field.name in timing},

@@ -24,6 +24,7 @@ from stations.admin.removal import StationRemoval
 from stations.admin.security import security_page
 from stations.admin.station_form import ADD_FIELDSETS, FIELDSETS, READ_ONLY, StationForm
 from stations.admin.station_list import StationList, approve_or_say_why, limit_in_words, why_not_usable
+from stations.admin.stop_requests import StopRequests
 from stations.admin.together import Together
 from stations.connections import check_connections
 from stations.editions import maximum_stations, room_for_stations
@@ -68,7 +69,7 @@ class ConnectorInline(TabularInline):  # type: ignore[misc]
 
 
 @admin.register(Station)
-class StationAdmin(StationList, Together, StationRemoval, FleetCommandTools):
+class StationAdmin(StationList, Together, StationRemoval, FleetCommandTools, StopRequests):
     """Charging stations."""
 
     form = StationForm

@@ -21,6 +21,7 @@ from stations.models.message_log import FRAMES_KEPT, Frame
 from stations.models.preconfiguration import Preconfiguration
 from stations.models.progress import ProgressKind, StationProgress
 from stations.models.security import Certificate, CertificateAuthority, CertificateState, SecurityEvent
+from stations.models.stop_request import StopRequest
 
 __all__ = [
     "FRAMES_KEPT",
@@ -50,6 +51,7 @@ __all__ = [
     "Station",
     "StationProgress",
     "StationState",
+    "StopRequest",
     "StrayMessage",
     "Transaction",
 ]

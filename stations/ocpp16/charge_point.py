@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
 
+from stations.authorising import present_badge
 from stations.models import ProgressKind, StationState
 from stations.ocpp16 import complaints, normalise
 from stations.ocpp16.batching import keep_meter_values
@@ -19,7 +20,7 @@ from stations.ocpp16.frames import OcppError
 from stations.ocpp16.long_messages import keep_portions
 from stations.ocpp16.onboarding import SETTLE_S
 from stations.ocpp16.security import security_event, sign_certificate
-from stations.services import authorise, boot_station, record_progress, record_status
+from stations.services import boot_station, record_progress, record_status
 from stations.transactions import awaits_stop, start_transaction, stop_transaction
 
 if TYPE_CHECKING:
@@ -53,19 +54,21 @@ async def heartbeat(socket: "StationConsumer", payload: Payload) -> Payload:  # 
 
 
 async def authorize(socket: "StationConsumer", payload: Payload) -> Payload:
-    """Authorize (§4.1): whether a badge may charge here."""
+    """Authorize (§4.1): whether a badge may charge here; a Supervisor's may end what runs."""
     id_tag = normalise.text(payload.get("idTag"), 255)
-    status, _badge = await in_database(authorise, station_id=socket.station.pk, id_tag=id_tag)
-    return {"idTagInfo": {"status": status}}
+    presented = await in_database(present_badge, station_id=socket.station.pk, id_tag=id_tag)
+    for transaction_id in presented.to_stop:
+        socket.start_stop(transaction_id)
+    return {"idTagInfo": presented.decision.id_tag_info}
 
 
 async def start(socket: "StationConsumer", payload: Payload) -> Payload:
     """StartTransaction (§4.8)."""
     begun = normalise.read_start(payload, timezone.now())
-    transaction, status = await in_database(
+    transaction, decision = await in_database(
         start_transaction, station_id=socket.station.pk, start=begun, raw=normalise.keepable(payload)
     )
-    return {"transactionId": transaction.pk, "idTagInfo": {"status": status}}
+    return {"transactionId": transaction.pk, "idTagInfo": decision.id_tag_info}
 
 
 async def stop(socket: "StationConsumer", payload: Payload) -> Payload:
@@ -82,9 +85,9 @@ async def stop(socket: "StationConsumer", payload: Payload) -> Payload:
         and await in_database(awaits_stop, station_id=station_id, transaction_id=ended.transaction_id)
     ):
         await keep_portions(station_id, chain([second], portions))
-    status = await in_database(stop_transaction, station_id=station_id, stop=ended, raw=normalise.keepable(payload))
+    decision = await in_database(stop_transaction, station_id=station_id, stop=ended, raw=normalise.keepable(payload))
     socket.limits.release()
-    return {"idTagInfo": {"status": status}} if status else {}
+    return {"idTagInfo": decision.id_tag_info} if decision else {}
 
 
 async def meter_values(socket: "StationConsumer", payload: Payload) -> Payload:

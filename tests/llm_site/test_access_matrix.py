@@ -16,7 +16,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from accounts.audit import record
 from accounts.models import AccessSettings, Change, Role, User
 from accounts.services import renew_token, save_user
-from badges.models import Badge, BadgeSettings
+from badges.models import Badge, BadgeSettings, Refusal, Scan
 from energy.models import Installation, Meter
 from llm_site.api import api
 from stations.models import (
@@ -120,6 +120,7 @@ RULES = {
             "accounts_accesssettings",
             "accounts_change",
             "badges_badgesettings",
+            "badges_refusal",
             "energy_installation",
             "stations_certificate",
             "stations_command",
@@ -131,6 +132,11 @@ RULES = {
         for page in ("add", "delete")
     },
     **{f"admin:badges_badge_{page}": ADVANCED for page in ("changelist", "add", "change", "history", "delete")},
+    "admin:badges_badge_begin_scan": ADVANCED,
+    "admin:badges_badge_scan": Rule(Role.ADVANCED, posted=302),
+    "admin:badges_refusal_change": Rule(Role.ADVANCED, posts=NOBODY),
+    "admin:badges_refusal_*": ADVANCED,
+    "admin:stations_station_stop_requests": Rule(Role.ADVANCED, posted=302),
     "admin:badges_badgesettings_history": ADVANCED,
     "admin:badges_badgesettings_*": Rule(Role.ADVANCED, posts=Role.ADMINISTRATOR),
     "admin:accounts_user_api_token": ADMINISTRATOR,
@@ -218,6 +224,8 @@ def rows():
         station,
         Circuit.objects.create(name="North", limit_l1_a=32, limit_l2_a=32, limit_l3_a=32),
         Badge.objects.create(id_tag="CAFE01"),
+        Refusal.objects.create(id_tag="CAFE02", station="CP1", reason="unknown"),
+        Scan.objects.create(ends_at=NOON),
         User.objects.create(username="marie"),
         Command.objects.create(station=station, action="Reset", state="not_connected"),
         Transaction.objects.create(connector=connector, id_tag="CAFE01", meter_start_wh=0, started_at=NOON),
@@ -243,6 +251,7 @@ def address_of(key, entry, rows):
         "object_id": rows[subject],
         "id": rows[subject],
         "operation": "ClearCache",
+        "number": rows["badges.scan"],
         "app_label": "badges",
         "content_type_id": ContentType.objects.get_for_model(Badge).pk,
         "url": "nothing",

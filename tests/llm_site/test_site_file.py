@@ -54,7 +54,7 @@ stations:
     badges: all                # or a list of ids
     password: null             # security profile 1
     cpo: {server: my-cpo, identity: FR*ABC*E1, enabled: true}
-access: {rule: badge}          # or free
+access: {rule: badge, concurrent_use: false}    # or free
 badges:
   - {id_tag: A1B2C3, type: standard, active: true, comment: Müller, email: m@example.org, expires_on: 2027-01-30, stations: all}
 users:

@@ -26,7 +26,8 @@ def station():
 
 def start(station, *, at=T0, connector=1, id_tag="A1", meter=1000):
     raw = {"connectorId": connector, "idTag": id_tag, "meterStart": meter, "timestamp": at.isoformat()}
-    return start_transaction(station_id=station.pk, start=read_start(raw, timezone.now()), raw=raw)
+    begun, decision = start_transaction(station_id=station.pk, start=read_start(raw, timezone.now()), raw=raw)
+    return begun, decision.id_tag_info["status"]
 
 
 def stop(station, transaction_id, *, at=T0 + timedelta(hours=1), meter=5000, **extra):

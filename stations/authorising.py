@@ -1,0 +1,140 @@
+"""What a badge may do at a station: one way for all who ask, and what follows from a badge that is held to a reader.
+
+`badges.authorisation` decides; this gathers what it decides on.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from badges.authorisation import Decision, badge_settings, decide, find_badge
+from badges.models import AccessRule, Badge, BadgeType, Reason
+from badges.refusals import keep_refusal
+from badges.scanning import note_scanned, scans_at, was_scanned
+from stations.models import Connector, ConnectorStatus, Station, StopRequest, Transaction
+
+OUT_OF_USE = frozenset({ConnectorStatus.UNAVAILABLE, ConnectorStatus.FAULTED})
+ASKED_FOR = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """The answer to a badge at a reader, and the transactions (primary keys) that it ends."""
+
+    decision: Decision
+    to_stop: Sequence[int] = field(default=())
+
+
+@transaction.atomic
+def present_badge(*, station_id: int, id_tag: str) -> Presented:
+    """Answer a badge that is held to a station's reader (Authorize, OCPP 1.6 §4.1).
+
+    One that charges here comes to end that, and may. Else, while badges are scanned here, it is collected and refused.
+    A Supervisor's, where no connector is free, ends what runs: one alone at once, of several it is asked which.
+    """
+    running = list(
+        Transaction.objects.filter(connector__station=station_id, stopped_at=None).only("pk", "connector_id", "id_tag")
+    )
+    is_own = any(one.id_tag.upper() == id_tag.upper() for one in running)
+    station, badge = _station(station_id), find_badge(id_tag)
+    if not is_own and (scans := scans_at(station_id)):
+        note_scanned(scans=scans, id_tag=id_tag, station=str(station))
+        return Presented(Decision(Reason.SCANNED))
+    if badge is not None and running and not is_own and _may_stop_here(badge, station, running):
+        return Presented(Decision(Reason.ACCEPTED), _ask_to_stop(station, badge, running))
+    elsewhere = Transaction.objects.none() if is_own else Transaction.objects.exclude(connector__station=station_id)
+    decision = _judge(badge, station, at=timezone.now(), others=elsewhere)
+    return Presented(_noted(decision, station, id_tag))
+
+
+def judge_start(*, connector: Connector, id_tag: str, at: datetime, is_new: bool) -> tuple[Decision, Badge | None]:
+    """Decide whether a transaction that begins at `at` may; `is_new`: nobody was told yet, so a refusal is kept.
+
+    One that a station kept while it was offline is judged by its own day.
+    """
+    station, badge = _station(connector.station_id), find_badge(id_tag)
+    if was_scanned(station_id=station.pk, id_tag=id_tag, at=at):
+        decision = Decision(Reason.SCANNED)
+    else:
+        decision = _judge(badge, station, at=at, others=Transaction.objects.exclude(connector=connector))
+    return (_noted(decision, station, id_tag) if is_new else decision), badge
+
+
+def judge_stop(*, station_id: int, id_tag: str, at: datetime) -> Decision:
+    """Decide what is answered to the badge that ended a transaction: it has ended, whatever the answer."""
+    return _judge(find_badge(id_tag), _station(station_id), at=at, others=Transaction.objects.none())
+
+
+def judge_remote_start(*, station_id: int, id_tag: str, connector_number: int | None) -> Decision:
+    """Decide whether a badge that is named in a command may start to charge."""
+    here = Connector.objects.filter(station=station_id, number=connector_number or 0)
+    others = Transaction.objects.exclude(connector__in=here)
+    return _judge(find_badge(id_tag), _station(station_id), at=timezone.now(), others=others)
+
+
+def _judge(badge: Badge | None, station: Station, *, at: datetime, others: QuerySet[Transaction]) -> Decision:
+    """Decide; `others` are the transactions that would count as a second use of the badge."""
+    settings = badge_settings()
+    return decide(
+        badge,
+        rule=settings.access_rule,
+        is_allowed_here=badge is not None and _agree(station, badge),
+        at=at,
+        zone=timezone.get_current_timezone(),
+        is_in_use=badge is not None and not settings.allows_concurrent_use and _charges_in(badge, others),
+    )
+
+
+def _station(station_id: int) -> Station:
+    return Station.objects.only("pk", "name", "identity", "takes_all_badges").get(pk=station_id)
+
+
+def _agree(station: Station, badge: Badge) -> bool:
+    """Say whether station and badge take each other (SPEC S18): each takes all, or names the other."""
+    if station.takes_all_badges and badge.is_good_everywhere:
+        return True
+    return station.badges.filter(pk=badge.pk).exists()
+
+
+def _charges_in(badge: Badge, others: QuerySet[Transaction]) -> bool:
+    """Say whether a badge charges in one of these; what a station that is away still does is not known."""
+    running = others.filter(badge=badge, stopped_at=None, is_authorised=True)
+    return running.exclude(connector__station__socket_id="").exists()
+
+
+def _noted(decision: Decision, station: Station, id_tag: str) -> Decision:
+    """Keep a refusal."""
+    if not decision.is_accepted:
+        keep_refusal(id_tag=id_tag, station=str(station), reason=decision.reason)
+    return decision
+
+
+def _may_stop_here(badge: Badge, station: Station, running: Sequence[Transaction]) -> bool:
+    """Say whether a badge is a Supervisor's that is good here, and can mean no charging of its own.
+
+    Never by a parentIdTag: a station compares it by itself, and every badge with it could end the others' charging.
+    """
+    if badge.type != BadgeType.SUPERVISOR:
+        return False
+    taken = {one.connector_id for one in running}
+    free = Connector.objects.filter(station=station).exclude(pk__in=taken).exclude(status__in=OUT_OF_USE)
+    if free.exists():
+        return False
+    at, zone = timezone.now(), timezone.get_current_timezone()
+    return decide(badge, rule=AccessRule.BADGE, is_allowed_here=_agree(station, badge), at=at, zone=zone).is_accepted
+
+
+def _ask_to_stop(station: Station, badge: Badge, running: Sequence[Transaction]) -> list[int]:
+    """Keep a Supervisor's wish; returns what it ends at once."""
+    now = timezone.now()
+    if len(running) == 1:
+        StopRequest.objects.create(station=station, badge=badge, asked_at=now, transaction=running[0])
+        return [running[0].pk]
+    again = StopRequest.objects.filter(station=station, badge=badge, open_until__gt=now)
+    if not again.update(asked_at=now, open_until=now + ASKED_FOR):
+        StopRequest.objects.create(station=station, badge=badge, asked_at=now, open_until=now + ASKED_FOR)
+    return []
