@@ -4,7 +4,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 export LLM_PORT ?= 8000
 
-.PHONY: run demo test test-tools lint unit postgres e2e certification browser bench-allocate bench-ocpp bench-react bench-fuzz screenshots format clean
+.PHONY: run demo test test-tools lint unit postgres e2e certification browser bench-allocate bench-authorise bench-ocpp bench-react bench-fuzz screenshots format clean
 
 run: $(VENV)/.installed
 	@exec $(PY) -m llm_site.up
@@ -57,6 +57,9 @@ screenshots: $(VENV)/.installed-dev
 
 bench-allocate: $(VENV)/.installed-dev
 	$(PY) -m bench.allocate
+
+bench-authorise: $(VENV)/.installed-dev
+	$(PY) -m bench.authorise
 
 bench-ocpp: $(VENV)/.installed-dev
 	$(PY) -m bench.ocpp

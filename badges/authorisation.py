@@ -42,7 +42,7 @@ class Decision:
 
 def find_badge(id_tag: str) -> Badge | None:
     """Find a badge by its number, compared without case."""
-    return Badge.objects.alias(number=Upper("id_tag")).filter(number=id_tag.upper()).first()
+    return next(iter(Badge.objects.alias(number=Upper("id_tag")).filter(number=id_tag.upper())), None)
 
 
 def is_badge_number(id_tag: str) -> bool:

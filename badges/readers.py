@@ -5,7 +5,6 @@ some cut zeros, a check byte, or all but the first or last bytes. That is a hint
 """
 
 import re
-from itertools import product
 
 from django.db.models import Q
 from django.db.models.functions import Upper
@@ -19,27 +18,35 @@ MOST_HINTS = 3
 
 
 def are_alike(number: str, other: str) -> bool:
-    """Say whether two numbers may be one badge: in either order of bytes, one begins or ends the other."""
-    pairs = product(_forms(number), _forms(other)[:1])
-    return any(_is_part(*sorted(pair, key=len)) for pair in pairs)
+    """Say whether two numbers may be one badge, in either order of bytes.
+
+    Of the same length they are the same; else one begins or ends the other, but for the zeros around it.
+    """
+    one, two = _digits(number), _digits(other)
+    return bool(one and two) and any(_is_part(form, two) for form in (one, _reversed(one)))
 
 
-def _is_part(short: str, long: str) -> bool:
+def _is_part(digits: str, other: str) -> bool:
+    if len(digits) == len(other):
+        return digits == other
+    short, long = sorted((digits.strip("0"), other.strip("0")), key=len)
     return len(short) >= SHORTEST and (long.startswith(short) or long.endswith(short))
 
 
-def _forms(number: str) -> list[str]:
-    """Write a number forwards and with its bytes in reverse, without the zeros around it; none where it is no UID."""
+def _digits(number: str) -> str:
+    """Write a number as whole bytes; empty where it is none."""
     digits = number.upper()
-    if not HEX.fullmatch(digits):
-        return []
-    digits = digits.zfill(len(digits) + len(digits) % 2)
-    return [digits.strip("0"), bytes.fromhex(digits)[::-1].hex().upper().strip("0")]
+    return digits.zfill(len(digits) + len(digits) % 2) if HEX.fullmatch(digits) else ""
+
+
+def _reversed(digits: str) -> str:
+    return bytes.fromhex(digits)[::-1].hex().upper()
 
 
 def badges_like(id_tag: str) -> list[Badge]:
     """Find known badges whose number may be this one, given by another reader; a few are enough."""
-    forms = [form for form in _forms(id_tag) if len(form) >= SHORTEST]
+    digits = _digits(id_tag)
+    forms = [form for form in (digits.strip("0"), _reversed(digits).strip("0")) if len(form) >= SHORTEST]
     if not forms:
         return []
     lengths = [(form, length) for form in forms for length in range(SHORTEST, len(form) + 1)]

@@ -6,6 +6,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -29,6 +30,14 @@ class Presented:
     to_stop: Sequence[int] = field(default=())
 
 
+class Running(NamedTuple):
+    """A transaction that runs."""
+
+    pk: int
+    connector_id: int
+    id_tag: str
+
+
 @transaction.atomic
 def present_badge(*, station_id: int, id_tag: str) -> Presented:
     """Answer a badge that is held to a station's reader (Authorize, OCPP 1.6 §4.1).
@@ -36,19 +45,16 @@ def present_badge(*, station_id: int, id_tag: str) -> Presented:
     One that charges here comes to end that, and may. Else, while badges are scanned here, it is collected and refused.
     A Supervisor's, where no connector is free, ends what runs: one alone at once, of several it is asked which.
     """
-    running = list(
-        Transaction.objects.filter(connector__station=station_id, stopped_at=None).only("pk", "connector_id", "id_tag")
-    )
-    is_own = any(one.id_tag.upper() == id_tag.upper() for one in running)
     station, badge = _station(station_id), find_badge(id_tag)
+    here = _running_at(station_id)
+    is_own = any(one.id_tag.upper() == id_tag.upper() for one in here)
     if not is_own and (scans := scans_at(station_id)):
         note_scanned(scans=scans, id_tag=id_tag, station=str(station))
         return Presented(Decision(Reason.SCANNED))
-    if badge is not None and running and not is_own and _may_stop_here(badge, station, running):
-        return Presented(Decision(Reason.ACCEPTED), _ask_to_stop(station, badge, running))
-    elsewhere = Transaction.objects.none() if is_own else Transaction.objects.exclude(connector__station=station_id)
-    decision = _judge(badge, station, at=timezone.now(), others=elsewhere)
-    return Presented(_noted(decision, station, id_tag))
+    if badge is not None and here and not is_own and _may_stop_here(badge, station, here):
+        return Presented(Decision(Reason.ACCEPTED), _ask_to_stop(station, badge, here))
+    others = Transaction.objects.none() if is_own else Transaction.objects.exclude(connector__station=station_id)
+    return Presented(_noted(_judge(badge, station, at=timezone.now(), others=others), station, id_tag))
 
 
 def judge_start(*, connector: Connector, id_tag: str, at: datetime, is_new: bool) -> tuple[Decision, Badge | None]:
@@ -69,15 +75,19 @@ def judge_stop(*, station_id: int, id_tag: str, at: datetime) -> Decision:
     return _judge(find_badge(id_tag), _station(station_id), at=at, others=Transaction.objects.none())
 
 
-def judge_remote_start(*, station_id: int, id_tag: str, connector_number: int | None) -> Decision:
+def judge_remote_start(*, station_id: int, id_tag: str) -> Decision:
     """Decide whether a badge that is named in a command may start to charge."""
-    here = Connector.objects.filter(station=station_id, number=connector_number or 0)
-    others = Transaction.objects.exclude(connector__in=here)
+    others = Transaction.objects.all()
     return _judge(find_badge(id_tag), _station(station_id), at=timezone.now(), others=others)
 
 
+def _running_at(station_id: int) -> list[Running]:
+    found = Transaction.objects.filter(connector__station=station_id, stopped_at=None)
+    return [Running(*row) for row in found.values_list("pk", "connector_id", "id_tag")]
+
+
 def _judge(badge: Badge | None, station: Station, *, at: datetime, others: QuerySet[Transaction]) -> Decision:
-    """Decide; `others` are the transactions that would count as a second use of the badge."""
+    """Decide; `others` are the transactions that would make a second use of the badge."""
     settings = badge_settings()
     return decide(
         badge,
@@ -89,8 +99,14 @@ def _judge(badge: Badge | None, station: Station, *, at: datetime, others: Query
     )
 
 
+def _charges_in(badge: Badge, others: QuerySet[Transaction]) -> bool:
+    """Say whether a badge charges in one of these; what a station that is away still does is not known."""
+    running = others.filter(badge=badge, stopped_at=None, is_authorised=True)
+    return running.exclude(connector__station__socket_id="").exists()
+
+
 def _station(station_id: int) -> Station:
-    return Station.objects.only("pk", "name", "identity", "takes_all_badges").get(pk=station_id)
+    return Station.objects.only("name", "identity", "takes_all_badges").get(pk=station_id)
 
 
 def _agree(station: Station, badge: Badge) -> bool:
@@ -100,12 +116,6 @@ def _agree(station: Station, badge: Badge) -> bool:
     return station.badges.filter(pk=badge.pk).exists()
 
 
-def _charges_in(badge: Badge, others: QuerySet[Transaction]) -> bool:
-    """Say whether a badge charges in one of these; what a station that is away still does is not known."""
-    running = others.filter(badge=badge, stopped_at=None, is_authorised=True)
-    return running.exclude(connector__station__socket_id="").exists()
-
-
 def _noted(decision: Decision, station: Station, id_tag: str) -> Decision:
     """Keep a refusal."""
     if not decision.is_accepted:
@@ -113,7 +123,7 @@ def _noted(decision: Decision, station: Station, id_tag: str) -> Decision:
     return decision
 
 
-def _may_stop_here(badge: Badge, station: Station, running: Sequence[Transaction]) -> bool:
+def _may_stop_here(badge: Badge, station: Station, running: Sequence[Running]) -> bool:
     """Say whether a badge is a Supervisor's that is good here, and can mean no charging of its own.
 
     Never by a parentIdTag: a station compares it by itself, and every badge with it could end the others' charging.
@@ -128,11 +138,11 @@ def _may_stop_here(badge: Badge, station: Station, running: Sequence[Transaction
     return decide(badge, rule=AccessRule.BADGE, is_allowed_here=_agree(station, badge), at=at, zone=zone).is_accepted
 
 
-def _ask_to_stop(station: Station, badge: Badge, running: Sequence[Transaction]) -> list[int]:
+def _ask_to_stop(station: Station, badge: Badge, running: Sequence[Running]) -> list[int]:
     """Keep a Supervisor's wish; returns what it ends at once."""
     now = timezone.now()
     if len(running) == 1:
-        StopRequest.objects.create(station=station, badge=badge, asked_at=now, transaction=running[0])
+        StopRequest.objects.create(station=station, badge=badge, asked_at=now, transaction_id=running[0].pk)
         return [running[0].pk]
     again = StopRequest.objects.filter(station=station, badge=badge, open_until__gt=now)
     if not again.update(asked_at=now, open_until=now + ASKED_FOR):

@@ -83,9 +83,7 @@ def _check_badge(station: Station, action: str, payload: dict[str, Any]) -> None
     """Raise CommandUnfit where a car would be started with a badge that may not charge there: it would be stopped."""
     if action != "RemoteStartTransaction":
         return
-    decision = judge_remote_start(
-        station_id=station.pk, id_tag=payload["idTag"], connector_number=payload.get("connectorId")
-    )
+    decision = judge_remote_start(station_id=station.pk, id_tag=payload["idTag"])
     if not decision.is_accepted:
         why = {"station": station, "badge": payload["idTag"], "reason": decision.reason.label}
         text = _("%(station)s was not asked to start: badge %(badge)s would be refused there. %(reason)s.") % why

@@ -72,7 +72,10 @@ class Transaction(models.Model):
                 condition=Q(stopped_at=None) | Q(stopped_at__gte=F("started_at")), name="transaction_ends_after_start"
             ),
         ]
-        indexes = [models.Index(fields=["-started_at"])]
+        indexes = [
+            models.Index(fields=["-started_at"]),
+            models.Index(fields=["badge"], condition=Q(stopped_at=None), name="transaction_open_of_badge"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.pk}"
