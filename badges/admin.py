@@ -22,6 +22,17 @@ from badges.models import Badge, BadgeSettings, BadgeType, Reason, Refusal
 from badges.readers import badges_like
 from badges.scan_pages import ScanPages
 
+RULE_HELP = {
+    "access_rule": gettext_lazy(
+        "Free access: everybody charges, with any badge or none. Badge required: only badges of the list that are "
+        "active, not expired and good for the station. It counts from the next start; cars that charge go on."
+    ),
+    "allows_concurrent_use": gettext_lazy(
+        "Where a badge is required: otherwise a badge that charges a car is refused for another, until that one ends. "
+        "Stations that are not connected do not count."
+    ),
+}
+
 
 @admin.register(Badge)
 class BadgeAdmin(BadgeList, ScanPages):
@@ -70,6 +81,10 @@ class BadgeAdmin(BadgeList, ScanPages):
 @admin.register(BadgeSettings)
 class BadgeSettingsAdmin(SingletonModelAdmin, ModelAdmin):  # type: ignore[misc]
     """Who may charge at all."""
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        """Say beside each setting what follows from it."""
+        return super().get_form(request, obj, change=change, **{**kwargs, "help_texts": RULE_HELP})
 
     def response_change(self, request: HttpRequest, obj: Any) -> HttpResponseRedirect:  # noqa: ARG002 (Django's interface)
         """Stay on the page: there is no list to go back to."""

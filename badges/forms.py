@@ -23,7 +23,7 @@ HELP = {
     "is_active": _("One that is not active cannot charge. A car that charges already goes on."),
     "comment": _("A name or a place: it stands beside the car on the overview and in exports."),
     "email": _("For information only: nothing is sent."),
-    "type": _("Standard starts and stops its own charging. Supervisor may also stop anyone's."),
+    "type": _("Standard starts and stops its own charging. Supervisor may also stop anyone’s."),
     "expires_on": _("It is good until the end of this day."),
     "is_good_everywhere": _("A station that takes chosen badges alone must still be linked to it."),
     "stations": _("Where it may charge."),
@@ -36,7 +36,7 @@ def stations() -> QuerySet[Any]:
     return found
 
 
-class ChosenStations(forms.ModelMultipleChoiceField):
+class ChosenStations(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]  # Django's is not generic when it runs
     """Where a badge may charge."""
 
     def __init__(self, **options: Any) -> None:

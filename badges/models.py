@@ -9,8 +9,9 @@ from django.utils.translation import gettext_lazy as _
 from solo.models import SingletonModel
 
 LONGEST_NUMBER = 20
-PRINTABLE = RegexValidator(
-    r"\A[\x20-\x7e]*\Z", _("A badge number has letters without accents, digits and signs alone, as stations send it.")
+PLAIN = r"\A[\x20-\x7e]*\Z"
+IS_PLAIN = RegexValidator(
+    PLAIN, _("A badge number has letters without accents, digits and signs alone, as stations send it.")
 )
 
 
@@ -25,7 +26,7 @@ class BadgeType(models.TextChoices):
 class Badge(models.Model):
     """An RFID card; its number is the OCPP idTag (CiString20: compared without case)."""
 
-    id_tag = models.CharField(_("badge number"), max_length=LONGEST_NUMBER, validators=[PRINTABLE])
+    id_tag = models.CharField(_("badge number"), max_length=LONGEST_NUMBER, validators=[IS_PLAIN])
     type = models.CharField(_("type"), max_length=10, choices=BadgeType, default=BadgeType.STANDARD)
     is_active = models.BooleanField(_("active"), default=True)
     comment = models.CharField(_("comment"), max_length=200, blank=True)
@@ -87,20 +88,25 @@ class Reason(models.TextChoices):
     SCANNED = "scanned", _("Badges were being scanned")
 
 
+REFUSALS = [(reason.value, reason.label) for reason in Reason if reason != Reason.ACCEPTED]
+
+
 class Refusal(models.Model):
     """A badge that was refused; `station` is what the station was called. The newest of some time are kept."""
 
     at = models.DateTimeField(_("time"), auto_now_add=True)
     id_tag = models.CharField(_("badge number"), max_length=255)
     station = models.CharField(_("charging station"), max_length=255)
-    reason = models.CharField(_("reason"), max_length=10, choices=Reason)
+    reason = models.CharField(_("reason"), max_length=10, choices=REFUSALS)
 
     class Meta:
         verbose_name = _("refused badge")
         verbose_name_plural = _("refused badges")
         ordering = ["-pk"]
         constraints = [
-            models.CheckConstraint(condition=models.Q(reason__in=Reason.values), name="refusal_reason_known")
+            models.CheckConstraint(
+                condition=models.Q(reason__in=[value for value, _label in REFUSALS]), name="refusal_reason_known"
+            )
         ]
         indexes = [models.Index(fields=["at"])]
 

@@ -5,6 +5,7 @@ some cut zeros, a check byte, or all but the first or last bytes. That is a hint
 """
 
 import re
+from collections.abc import Sequence
 
 from django.db.models import Q
 from django.db.models.functions import Upper
@@ -43,7 +44,7 @@ def _reversed(digits: str) -> str:
     return bytes.fromhex(digits)[::-1].hex().upper()
 
 
-def badges_like(id_tag: str) -> list[Badge]:
+def badges_like(id_tag: str) -> Sequence[Badge]:
     """Find known badges whose number may be this one, given by another reader; a few are enough."""
     digits = _digits(id_tag)
     forms = [form for form in (digits.strip("0"), _reversed(digits).strip("0")) if len(form) >= SHORTEST]

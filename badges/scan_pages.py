@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
 from accounts.models import User
-from badges.forms import ChosenStations
+from badges.forms import ChosenStations, stations
 from badges.models import Scan
 from badges.readers import badges_like
 from badges.scanning import LASTS, MOST_SCANNED, start_scan, stop_scan
@@ -75,7 +75,8 @@ class ScanPages(ModelAdmin):  # type: ignore[misc]
         def answer(request: HttpRequest, *args: Any, **parameters: Any) -> HttpResponse:
             if getattr(request, "htmx", False) and not request.user.is_authenticated:
                 return HttpResponse(headers={"HX-Redirect": f"{reverse('sign-in')}?next={request.path}"})
-            return guarded(request, *args, **parameters)
+            let_in: HttpResponse = guarded(request, *args, **parameters)
+            return let_in
 
         return answer
 
@@ -112,7 +113,7 @@ class ScanPages(ModelAdmin):  # type: ignore[misc]
         }
         if getattr(request, "htmx", False):
             return render(request, "badges/scanned.html", context)
-        places = ChosenStations().queryset.filter(pk__in=scan.station_ids) if scan.station_ids else []
+        places = stations().filter(pk__in=scan.station_ids) if scan.station_ids else []
         return self._page(request, "badges/scan.html", {**context, "places": places})
 
     def _page(self, request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:

@@ -18,7 +18,9 @@ from django.utils import timezone  # noqa: E402
 
 from accounts.models import AccessSettings, Role, SignInTries, User  # noqa: E402
 from accounts.services import create_first_user  # noqa: E402
-from badges.models import Badge, BadgeSettings  # noqa: E402
+from badges.models import Badge, BadgeSettings, Refusal, Scan  # noqa: E402
+from badges.refusals import keep_refusal  # noqa: E402
+from badges.scanning import note_scanned, start_scan  # noqa: E402
 from energy.balancing import balance  # noqa: E402
 from energy.models import Allocation, Installation, Meter, Reading  # noqa: E402
 from stations.commanding import note_sent, request_command, settle_command  # noqa: E402
@@ -32,6 +34,7 @@ from stations.models import (  # noqa: E402
     SecurityEvent,
     Station,
     StationState,
+    StopRequest,
     StrayMessage,
     Transaction,
 )
@@ -150,6 +153,11 @@ def add_records() -> None:
         not_after=now + timedelta(days=365),
     )
     request_command(station=station, action="GetConfiguration", payload={}, user=None)
+    note_scanned(scans=[start_scan(station_ids=[], user=None)], id_tag="010000A104", station="Place 01")
+    keep_refusal(id_tag="CAFE02", station="Place 01", reason="unknown")
+    supervisor, later = Badge.objects.create(id_tag="5AFE", type="supervisor"), now + timedelta(minutes=10)
+    StopRequest.objects.create(station=station, badge=supervisor, asked_at=now, open_until=later)
+    StopRequest.objects.create(station=station, badge=supervisor, asked_at=now, transaction=Transaction.objects.first())
 
 
 def obey(command: str, words: list[str]) -> None:
@@ -186,7 +194,19 @@ def obey(command: str, words: list[str]) -> None:
                 note_sent(command_id=asked.pk)
                 settle_command(command_id=asked.pk, state=CommandState.ACCEPTED, answer=json.loads(" ".join(words)))
         case "clear":
-            for model in (Transaction, Allocation, Reading, Connector, Station, Badge, Circuit, User, SignInTries):
+            for model in (
+                Scan,
+                Refusal,
+                Transaction,
+                Allocation,
+                Reading,
+                Connector,
+                Station,
+                Badge,
+                Circuit,
+                User,
+                SignInTries,
+            ):
                 model.objects.all().delete()
             for model in (Installation, Meter, BadgeSettings, AccessSettings):
                 model.objects.all().delete()

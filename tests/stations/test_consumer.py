@@ -11,7 +11,7 @@ from channels.testing import WebsocketCommunicator
 from django.db import OperationalError
 
 from accounts.secrets import keyed_hash
-from badges.models import BadgeSettings
+from badges.models import Badge, BadgeSettings
 from llm_site.asgi import application
 from stations.models import Connector, MeterValue, Station, StrayMessage, Transaction
 from stations.ocpp16 import charge_point, database, sockets
@@ -342,6 +342,17 @@ async def test_a_refused_transaction_is_stopped_though_its_station_measures_noth
         heard = [await line.hear() for _ in range(2)]
     stops = [frame[2:] for frame in heard if frame[0] == 2]
     assert stops == [["RemoteStopTransaction", {"transactionId": answer["transactionId"]}]]
+
+
+async def test_a_supervisor_that_is_presented_where_no_connector_is_free_ends_what_runs():
+    await in_database(lambda: Badge.objects.create(id_tag="5A", type="supervisor"))
+    async with Line("/ocpp/CP1") as line:
+        begun = await line.begin()
+        await line.socket.send_to(json.dumps([2, "a", "Authorize", {"idTag": "5a"}]))
+        heard = [await line.hear() for _ in range(2)]
+    assert [3, "a", {"idTagInfo": {"status": "Accepted"}}] in heard
+    stops = [frame[2:] for frame in heard if frame[0] == 2]
+    assert stops == [["RemoteStopTransaction", {"transactionId": begun["transactionId"]}]]
 
 
 async def test_a_socket_whose_application_is_killed_lets_go_of_its_station():
