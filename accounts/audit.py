@@ -2,11 +2,12 @@
 
 What `save()`, `delete()` and the links of many-to-many fields change is kept by itself, for every model that its app
 names with `track`. `QuerySet.update` and `bulk_create` are not seen: configuration is changed that way only by
-`update_recorded`; what stations say is, so that a meter value or a heartbeat costs nothing more.
+`update_recorded`, or by a service that calls `record_together`; what stations say is, so that a meter value or a
+heartbeat costs nothing more.
 """
 
 import copy
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from auditlog.diff import model_instance_diff
 from auditlog.models import LogEntry
 from auditlog.registry import auditlog
 from auditlog.signals import pre_log
+from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.db.models.signals import pre_save
@@ -21,8 +23,9 @@ from django.utils import timezone
 from solo.models import SingletonModel
 
 from accounts.addresses import client_address
+from accounts.bulk import insert_many
 from accounts.models import User
-from accounts.origin import named_origin, present_request, present_way
+from accounts.origin import Way, named_origin, present_request, present_way
 
 HIDDEN = "***"
 KEPT_FOR = timedelta(days=731)
@@ -79,6 +82,44 @@ def update_recorded(rows: QuerySet[Any], **values: Any) -> int:
         if changes:
             record(after, changes)
     return len(found)
+
+
+def record_together(
+    changes: Iterable[tuple[Model | None, Model]], *, group: str, note: str, user: User | None, address: str | None
+) -> None:
+    """Keep what was done to many rows of a model at once: (before, after), before None of a new one.
+
+    `user` and `address` are who had it done on a page: the worker knows no request. `group` is what entries of one deed
+    share, `note` as in `record`. The model has no secrets.
+    """
+    changes = list(changes)
+    if not changes:
+        return
+    like = LogEntry(
+        content_type=ContentType.objects.get_for_model(changes[0][1]),
+        actor=user,
+        actor_email="" if user is None else user.email,
+        remote_addr=address,
+        additional_data={"note": note, "who": "" if user is None else user.username, "way": Way.PAGE.value},
+        cid=group,
+    )
+    create, update = LogEntry.Action.CREATE, LogEntry.Action.UPDATE
+    rows = (
+        (str(after.pk), after.pk, str(after), create if before is None else update, _between(before, after))
+        for before, after in changes
+    )
+    insert_many(like, ("object_pk", "object_id", "object_repr", "action", "changes"), rows)
+
+
+def _between(before: Model | None, after: Model) -> dict[str, tuple[Any, Any]]:
+    """Do what `model_instance_diff` does for a model without secrets and relations, several times as fast."""
+    tracked = auditlog.get_model_fields(type(after))["include_fields"]
+    both = ((name, _plain(getattr(before, name, None)), _plain(getattr(after, name))) for name in tracked)
+    return {name: (was, now) for name, was, now in both if was != now}
+
+
+def _plain(value: Any) -> Any:
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
 def listen() -> None:

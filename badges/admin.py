@@ -17,6 +17,7 @@ from unfold.decorators import display
 from accounts.read_only import ReadOnlyAdmin
 from badges.authorisation import find_badge, is_badge_number
 from badges.badge_list import BadgeList
+from badges.file_pages import BadgeFiles
 from badges.forms import BadgeForm
 from badges.models import Badge, BadgeSettings, BadgeType, Reason, Refusal
 from badges.readers import badges_like
@@ -35,7 +36,7 @@ RULE_HELP = {
 
 
 @admin.register(Badge)
-class BadgeAdmin(BadgeList, ScanPages):
+class BadgeAdmin(BadgeFiles, BadgeList, ScanPages):
     """RFID cards."""
 
     form = BadgeForm

@@ -8,6 +8,9 @@ from django.db.models.functions import Upper
 from django.utils.translation import gettext_lazy as _
 from solo.models import SingletonModel
 
+from badges.import_models import BadgeImport as BadgeImport
+from badges.import_models import ImportedRow as ImportedRow
+
 LONGEST_NUMBER = 20
 PLAIN = r"\A[\x20-\x7e]*\Z"
 IS_PLAIN = RegexValidator(

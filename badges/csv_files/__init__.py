@@ -1,0 +1,1 @@
+"""Badges as CSV files: what spreadsheets write, and what they read. Nothing here touches the database."""

@@ -1,0 +1,228 @@
+"""Badges by file, beside their list: import with a preview, the template, export (SPEC S24)."""
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import URLPattern, path
+from django.utils import timezone
+from django.utils.translation import get_language
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
+from django.views.decorators.http import require_GET
+from unfold.admin import ModelAdmin
+from unfold.decorators import action
+from unfold.widgets import UnfoldAdminFileFieldWidget
+
+from accounts.addresses import client_address
+from badges.csv_files.cells import SHOWN
+from badges.csv_files.faults import FileRefused, in_words
+from badges.csv_files.table import COLUMNS, write_table
+from badges.csv_files.text import LARGEST_FILE
+from badges.csv_resource import EXAMPLE, FIELDS, exported
+from badges.import_models import BadgeImport, ImportedRow, ImportState, Outcome
+from badges.importing import (
+    check_again,
+    is_stalled,
+    start_import,
+    start_writing,
+    stop_import,
+    too_large,
+)
+from badges.models import Badge, BadgeType
+
+ROWS_A_PAGE = 100
+CHIPS = {Outcome.NEW: "success", Outcome.CHANGED: "info", Outcome.UNCHANGED: "", Outcome.WRONG: "danger"}
+UPLOAD_MORE = 64 * 1024  # bytes of a request beside its file
+
+
+class FileForm(forms.Form):
+    """A file to import."""
+
+    file = forms.FileField(
+        label=_("CSV file"),
+        help_text=_("Separated by commas, semicolons or tabs, as Excel, LibreOffice and Numbers save it; up to 8 MB."),
+        widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".csv,.txt,.tsv,text/csv,text/plain"}),
+        error_messages={"required": _("Choose a file first."), "empty": _("The file is empty. Nothing was changed.")},
+    )
+
+
+class BadgeFiles(ModelAdmin):  # type: ignore[misc]
+    """The ways between badges and files."""
+
+    actions_list = ["import_a_file", "export_to_a_file"]
+
+    @action(description=_("Import a file"), url_path="go-import", permissions=["files"])  # type: ignore[untyped-decorator]
+    def import_a_file(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 (the library's interface)
+        """Lead to the import."""
+        return redirect("admin:badges_badge_import")
+
+    @action(description=_("Export to a file"), url_path="go-export", permissions=["files"])  # type: ignore[untyped-decorator]
+    def export_to_a_file(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002
+        """Lead to the export."""
+        return redirect("admin:badges_badge_export")
+
+    def has_files_permission(self, request: HttpRequest) -> bool:
+        """Say who may import and export: whoever may add and change any badge."""
+        return bool(self.has_add_permission(request) and self.has_change_permission(request))
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the pages."""
+        pages = [
+            ("import/", csrf_exempt(self._import), "badges_badge_import"),
+            ("import/template/", require_GET(self._template), "badges_badge_import_template"),
+            ("export/", require_GET(self._export), "badges_badge_export"),
+        ]
+        own = [path(route, self.admin_site.admin_view(view), name=name) for route, view, name in pages]
+        return [*own, *super().get_urls()]
+
+    def _import(self, request: HttpRequest) -> HttpResponse:
+        """Take a file, show what it means, import it; a file that is too large is refused before it is read.
+
+        Whoever looks for the token that proves a form to be ours reads the whole request: it comes second.
+        """
+        if not self.has_files_permission(request):
+            raise PermissionDenied
+        if int(request.META.get("CONTENT_LENGTH") or 0) > LARGEST_FILE + UPLOAD_MORE:
+            return self._page(request, FileForm(), refused=too_large(), status=413)
+        answer: HttpResponse = csrf_protect(self._taken)(request)
+        return answer
+
+    def _taken(self, request: HttpRequest) -> HttpResponse:
+        form = FileForm(request.POST, request.FILES) if "upload" in request.POST else FileForm()
+        if request.method != "POST":
+            return self._page(request, form)
+        try:
+            if "upload" not in request.POST:
+                _obey(request)
+            elif not form.is_valid():
+                return self._page(request, form)
+            else:
+                _take_file(request, form.cleaned_data["file"])
+        except FileRefused as refused:
+            return self._page(request, form, refused=refused)
+        return redirect(request.path)
+
+    def _page(
+        self, request: HttpRequest, form: FileForm, *, refused: FileRefused | None = None, status: int = 200
+    ) -> HttpResponse:
+        """Show the form and how far the import is; htmx asks for that alone."""
+        context: dict[str, Any] = {
+            "form": form,
+            "refusal": in_words(refused.fault) if refused else "",
+            **_state(request),
+        }
+        if getattr(request, "htmx", False):
+            return render(request, "badges/_import.html", context)
+        frame = {**self.admin_site.each_context(request), "opts": self.model._meta, "title": _("Import badges")}
+        return render(request, "badges/import.html", {**frame, **context}, status=status)
+
+    def _template(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 (Django's interface)
+        """Give a file with the columns and one example."""
+        return _file("llm-badges-template.csv", [list(COLUMNS), EXAMPLE])
+
+    def _export(self, request: HttpRequest) -> HttpResponse:
+        """Give all badges as a file that can be imported again."""
+        if not self.has_files_permission(request):
+            raise PermissionDenied
+        name = f"llm-badges-{timezone.localdate():%Y-%m-%d}.csv"
+        return _file(name, exported(Badge.objects.order_by("id_tag")))
+
+
+def _file(name: str, rows: Any) -> HttpResponse:
+    """Write a file as the reader's spreadsheet opens it: with semicolons where decimals have commas."""
+    separator = "," if (get_language() or "en").startswith("en") else ";"
+    disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return HttpResponse(write_table(rows, separator), content_type="text/csv; charset=utf-8", headers=disposition)
+
+
+def _who(request: HttpRequest) -> dict[str, Any]:
+    return {"user": request.user, "address": client_address(request)}
+
+
+def _take_file(request: HttpRequest, file: Any) -> None:
+    """Begin an import. Raises FileRefused."""
+    if file.size > LARGEST_FILE:
+        raise too_large()
+    start_import(file_name=file.name, raw=file.read(), **_who(request))
+
+
+def _obey(request: HttpRequest) -> None:
+    """Do what a button asks of the import that it stood beside. Raises FileRefused."""
+    given = request.POST.get("run", "")
+    run = int(given) if given.isdecimal() and len(given) <= 9 else 0
+    if "stop" in request.POST:
+        stop_import(run=run)
+    elif "again" in request.POST:
+        check_again()
+    elif "confirm" in request.POST:
+        start_writing(run=run, leaves_out_wrong="leaves_out_wrong" in request.POST, **_who(request))
+
+
+# --- what the page shows
+
+
+def _state(request: HttpRequest) -> dict[str, Any]:
+    job = BadgeImport.get_solo()
+    stalled = is_stalled(job)
+    is_under_way = job.state in (ImportState.CHECKING, ImportState.WRITING) and not stalled
+    context = {
+        "job": job,
+        "is_stalled": stalled,
+        "is_under_way": is_under_way,
+        "percent": 100 * job.done // job.total if job.total else 0,
+        "fault": in_words(job.fault) if job.fault else "",
+        "to_import": job.new + job.changed,
+    }
+    if job.state in (ImportState.CHECKED, ImportState.DONE, ImportState.REFUSED):
+        context |= _rows(request, job)
+    return context
+
+
+def _rows(request: HttpRequest, job: BadgeImport) -> dict[str, Any]:
+    """Give one page of the rows, those with the outcome that is asked for."""
+    shown = request.GET.get("show", "")
+    rows = ImportedRow.objects.all()
+    if shown in Outcome.values:
+        rows = rows.filter(outcome=shown)
+    page = Paginator(rows, ROWS_A_PAGE).get_page(request.GET.get("page"))
+    return {
+        "shown": shown,
+        "tabs": [(outcome, getattr(job, outcome.value)) for outcome in Outcome if getattr(job, outcome.value)],
+        "page": page,
+        "lines": [_line(row) for row in page],
+    }
+
+
+def _line(row: ImportedRow) -> dict[str, Any]:
+    """Say what one row means: each cell as (text, what it was before); of a wrong row, what stands in the file."""
+    is_wrong = row.outcome == Outcome.WRONG
+    cells = [
+        (_shown(row.after.get(column, "")), None)
+        if is_wrong
+        else (_in_words(name, row.after[name]), _in_words(name, row.before[name]) if name in row.before else None)
+        for column, name in FIELDS.items()
+    ]
+    notes = [in_words(fault) for fault in [*row.faults, *row.hints]]
+    outcome = Outcome(row.outcome)
+    return {
+        "line": row.line,
+        "outcome": outcome,
+        "chip": CHIPS[outcome],
+        "number": cells[0][0],
+        "cells": cells[1:],
+        "notes": notes,
+    }
+
+
+def _shown(cell: str) -> str:
+    return cell if len(cell) <= SHOWN else f"{cell[:SHOWN]}…"
+
+
+def _in_words(name: str, value: str | None) -> str:
+    if not value:
+        return "–"
+    return str(BadgeType(value).label) if name == "type" else value
