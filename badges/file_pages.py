@@ -1,5 +1,6 @@
 """Badges by file, beside their list: import with a preview, the template, export (SPEC S24)."""
 
+from datetime import date
 from typing import Any
 
 from django import forms
@@ -9,6 +10,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
 from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.text import capfirst
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
@@ -18,8 +21,7 @@ from unfold.decorators import action
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from accounts.addresses import client_address
-from badges.csv_files.cells import SHOWN
-from badges.csv_files.faults import FileRefused, in_words
+from badges.csv_files.faults import FileRefused, in_words, shortened
 from badges.csv_files.table import COLUMNS, write_table
 from badges.csv_files.text import LARGEST_FILE
 from badges.csv_resource import EXAMPLE, FIELDS, exported
@@ -35,7 +37,8 @@ from badges.importing import (
 from badges.models import Badge, BadgeType
 
 ROWS_A_PAGE = 100
-CHIPS = {Outcome.NEW: "success", Outcome.CHANGED: "info", Outcome.UNCHANGED: "", Outcome.WRONG: "danger"}
+CHIPS = {Outcome.NEW: "success", Outcome.CHANGED: "info", Outcome.WRONG: "danger"}
+LABELS = {field.name: capfirst(field.verbose_name) for field in Badge._meta.concrete_fields}
 UPLOAD_MORE = 64 * 1024  # bytes of a request beside its file
 
 
@@ -193,36 +196,30 @@ def _rows(request: HttpRequest, job: BadgeImport) -> dict[str, Any]:
         "shown": shown,
         "tabs": [(outcome, getattr(job, outcome.value)) for outcome in Outcome if getattr(job, outcome.value)],
         "page": page,
+        "labels": [LABELS[name] for name in FIELDS.values()],
         "lines": [_line(row) for row in page],
     }
 
 
 def _line(row: ImportedRow) -> dict[str, Any]:
-    """Say what one row means: each cell as (text, what it was before); of a wrong row, what stands in the file."""
-    is_wrong = row.outcome == Outcome.WRONG
-    cells = [
-        (_shown(row.after.get(column, "")), None)
-        if is_wrong
-        else (_in_words(name, row.after[name]), _in_words(name, row.before[name]) if name in row.before else None)
-        for column, name in FIELDS.items()
-    ]
-    notes = [in_words(fault) for fault in [*row.faults, *row.hints]]
+    """Say what one row means: cells as (label, text, what it was); of a wrong row, what stands in the file."""
     outcome = Outcome(row.outcome)
-    return {
-        "line": row.line,
-        "outcome": outcome,
-        "chip": CHIPS[outcome],
-        "number": cells[0][0],
-        "cells": cells[1:],
-        "notes": notes,
-    }
+    cells: list[tuple[Any, str, str | None]]
+    if outcome == Outcome.WRONG:
+        cells = [(LABELS[name], shortened(row.after.get(column, "")), None) for column, name in FIELDS.items()]
+    else:
+        cells = [(LABELS[name], _in_words(name, row.after[name]), _before(name, row)) for name in FIELDS.values()]
+    notes = [in_words(fault) for fault in [*row.faults, *row.hints]]
+    return {"line": row.line, "outcome": outcome, "chip": CHIPS.get(outcome), "cells": cells, "notes": notes}
 
 
-def _shown(cell: str) -> str:
-    return cell if len(cell) <= SHOWN else f"{cell[:SHOWN]}…"
+def _before(name: str, row: ImportedRow) -> str | None:
+    return _in_words(name, row.before[name]) if name in row.before else None
 
 
 def _in_words(name: str, value: str | None) -> str:
     if not value:
-        return "–"
+        return ""
+    if name == "expires_on":
+        return date_format(date.fromisoformat(value), "SHORT_DATE_FORMAT")
     return str(BadgeType(value).label) if name == "type" else value

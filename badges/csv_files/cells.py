@@ -6,13 +6,15 @@ What cannot be read is a ValidationError: its message is an English sentence, tr
 import re
 from collections.abc import Iterable
 from datetime import date
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.utils.translation import gettext_noop
 
+from badges.csv_files.faults import shortened
+
 LONGEST_NUMBER, LONGEST_COMMENT, LONGEST_EMAIL = 20, 200, 254  # characters
-SHOWN = 60  # characters of a cell that are quoted in a sentence
 
 _SCIENTIFIC = re.compile(r"\d+([.,]\d+)?E\+\d+|\d+[.,]\d+E-?\d+", re.IGNORECASE)
 _DAY_FIRST = re.compile(r"(\d{1,2})([./-])(\d{1,2})\2(\d{4}|\d{2})")
@@ -48,27 +50,32 @@ TYPES = {
 }
 
 
+def _wrong(sentence: str, **values: Any) -> ValidationError:
+    return ValidationError(sentence, params=values)
+
+
 def read_number(cell: str) -> str:
     """Read a badge number."""
     if not cell:
-        raise ValidationError(gettext_noop("There is no badge number."))
+        raise _wrong(gettext_noop("There is no badge number."))
     if _SCIENTIFIC.fullmatch(cell):
-        raise ValidationError(
+        raise _wrong(
             gettext_noop(
                 "The spreadsheet has turned the badge number into “%(cell)s”, and its digits are lost. "
                 "Format the column badgeId as text, then type or paste the number again."
             ),
-            params={"cell": cell[:SHOWN]},
+            cell=shortened(cell),
         )
     if len(cell) > LONGEST_NUMBER:
-        raise ValidationError(
+        raise _wrong(
             gettext_noop("“%(cell)s” is too long: a badge number has at most %(most)d characters."),
-            params={"cell": cell[:SHOWN], "most": LONGEST_NUMBER},
+            cell=shortened(cell),
+            most=LONGEST_NUMBER,
         )
     if not cell.isprintable():
-        raise ValidationError(
+        raise _wrong(
             gettext_noop("“%(cell)s” holds a character that cannot be printed: type the badge number again."),
-            params={"cell": "".join(character if character.isprintable() else "?" for character in cell)},
+            cell="".join(character if character.isprintable() else "?" for character in cell),
         )
     return cell
 
@@ -79,8 +86,9 @@ def read_type(cell: str) -> str | None:
         return None
     kind = TYPES.get(cell.lower())
     if kind is None:
-        raise ValidationError(
-            gettext_noop("“%(cell)s” is no type of badge: write STANDARD or SUPERVISOR."), params={"cell": cell[:SHOWN]}
+        raise _wrong(
+            gettext_noop("“%(cell)s” is no type of badge: write STANDARD or SUPERVISOR."),
+            cell=shortened(cell),
         )
     return kind
 
@@ -88,9 +96,10 @@ def read_type(cell: str) -> str | None:
 def read_comment(cell: str) -> str:
     """Read a comment."""
     if len(cell) > LONGEST_COMMENT:
-        raise ValidationError(
+        raise _wrong(
             gettext_noop("The comment has %(count)d characters: shorten it to %(most)d."),
-            params={"count": len(cell), "most": LONGEST_COMMENT},
+            count=len(cell),
+            most=LONGEST_COMMENT,
         )
     return cell
 
@@ -104,9 +113,7 @@ def read_email(cell: str) -> str:
             raise ValidationError("")
         validate_email(cell)
     except ValidationError:
-        raise ValidationError(
-            gettext_noop("“%(cell)s” is not an e-mail address."), params={"cell": cell[:SHOWN]}
-        ) from None
+        raise _wrong(gettext_noop("“%(cell)s” is not an e-mail address."), cell=shortened(cell)) from None
     return cell
 
 
@@ -134,38 +141,34 @@ def read_day(cell: str, *, is_file_month_first: bool = False) -> date | None:
     if found := _NAMED_MONTH.fullmatch(cell):
         return _day(cell, _year(found[3]), _month(cell, found[2]), int(found[1]))
     if _SERIAL.fullmatch(cell):
-        raise ValidationError(
+        raise _wrong(
             gettext_noop(
                 "“%(cell)s” is a day as a spreadsheet counts it. Format the column expirationDate as a date, "
                 "then save the file again."
             ),
-            params={"cell": cell},
+            cell=cell,
         )
     if _NO_YEAR.fullmatch(cell):
-        raise ValidationError(
-            gettext_noop("“%(cell)s” has no year: write the day like 30.01.2023."), params={"cell": cell[:SHOWN]}
-        )
+        raise _wrong(gettext_noop("“%(cell)s” has no year: write the day like 30.01.2023."), cell=shortened(cell))
     raise _no_day(cell)
 
 
 def _day_first(cell: str, found: re.Match[str], is_file_month_first: bool) -> date:
     first, separator, second = int(found[1]), found[2], int(found[3])
     if separator == "-" and len(found[4]) == 2:
-        raise ValidationError(
-            gettext_noop("“%(cell)s” can be read in two ways: write the day like 30.01.2023."), params={"cell": cell}
-        )
+        raise _wrong(gettext_noop("“%(cell)s” can be read in two ways: write the day like 30.01.2023."), cell=cell)
     if is_month_first(cell):
-        raise ValidationError(
+        raise _wrong(
             gettext_noop("“%(cell)s” has the month before the day: write the day like 30.01.2023."),
-            params={"cell": cell},
+            cell=cell,
         )
     if separator == "/" and is_file_month_first and first <= 12 and first != second:
-        raise ValidationError(
+        raise _wrong(
             gettext_noop(
                 "“%(cell)s” can be read in two ways, and other rows have the month before the day: "
                 "write the day like 30.01.2023."
             ),
-            params={"cell": cell},
+            cell=cell,
         )
     return _day(cell, _year(found[4]), second, first)
 
@@ -190,8 +193,9 @@ def _day(cell: str, year: int, month: int, day: int) -> date:
 
 
 def _no_day(cell: str) -> ValidationError:
-    return ValidationError(
-        gettext_noop("“%(cell)s” is no day of the calendar: write it like 30.01.2023."), params={"cell": cell[:SHOWN]}
+    return _wrong(
+        gettext_noop("“%(cell)s” is no day of the calendar: write it like 30.01.2023."),
+        cell=shortened(cell),
     )
 
 

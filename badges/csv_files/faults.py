@@ -4,6 +4,8 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+SHOWN = 60  # characters of a cell that are quoted
+
 Fault = tuple[str, dict[str, Any]]  # an English sentence that is translated, and what stands in its gaps
 
 
@@ -19,3 +21,8 @@ def in_words(fault: Any) -> str:
     """Say it in the reader's language. `fault` may come from JSON, which keeps no tuples."""
     sentence, values = fault
     return str(_(sentence) % values)
+
+
+def shortened(cell: str) -> str:
+    """Return as much of a cell as is quoted."""
+    return cell if len(cell) <= SHOWN else f"{cell[:SHOWN]}…"

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext_noop
 
-from badges.csv_files.faults import FileRefused
+from badges.csv_files.faults import FileRefused, shortened
 
 NUMBER, TYPE, COMMENT, EXPIRY, EMAIL = COLUMNS = ("badgeId", "type", "comment", "expirationDate", "email")
 SEPARATORS = (",", ";", "\t")
 MOST_ROWS = 100_000
-SHOWN = 60  # characters of what is quoted in a sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,7 @@ def _columns(line: str) -> tuple[list[str], str]:
                 "Nothing was changed. Download the template and fill it in."
             ),
             expected=",".join(COLUMNS),
-            found=line.strip()[:SHOWN],
+            found=shortened(line.strip()),
         )
     if strange:
         raise FileRefused(
@@ -71,7 +70,7 @@ def _columns(line: str) -> tuple[list[str], str]:
                 "Keep the columns %(expected)s and delete the others."
             ),
             count=len(strange),
-            name=strange[0][:SHOWN],
+            name=shortened(strange[0]),
             expected=", ".join(COLUMNS),
         )
     if len(set(names)) < len(names):
@@ -116,7 +115,7 @@ def read_rows(text: str, heading: Heading) -> Iterator[Row]:
             )
         cells += [""] * (width - len(cells))
         extra = heading.separator.join(cells[width:]).strip(heading.separator)
-        yield Row(line, dict(zip(heading.columns, map(bare, cells), strict=False)), extra[:SHOWN])
+        yield Row(line, dict(zip(heading.columns, map(bare, cells), strict=False)), shortened(extra))
 
 
 def _wrong_quotes(line: int) -> FileRefused:

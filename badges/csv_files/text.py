@@ -1,6 +1,7 @@
 """The bytes of a file as text: which encoding a spreadsheet wrote it in."""
 
 import codecs
+import re
 
 from django.utils.translation import gettext_noop
 
@@ -8,11 +9,15 @@ from badges.csv_files.faults import FileRefused
 
 LARGEST_FILE = 8 * 2**20  # bytes
 
-UTF_8, UTF_16, WINDOWS, MAC = "UTF-8", "UTF-16", "Windows-1252", "Mac Roman"
+UTF_8, UTF_16, WINDOWS, MAC, DOS = "UTF-8", "UTF-16", "Windows-1252", "Mac Roman", "MS-DOS (850)"
+CODECS = {WINDOWS: "cp1252", MAC: "mac_roman", DOS: "cp850"}
 
-# Beyond ASCII, what French, German and English are written with.
-WESTERN = frozenset("àâäæçéèêëîïôœöùûüÿßñáíóúãõåøÀÂÄÆÇÉÈÊËÎÏÔŒÖÙÛÜŸÑÁÍÓÚÅØ€£§°©®«»‘’‚“”„–—…•\N{NO-BREAK SPACE}")
-ODD = frozenset("ƒˆ‰†‡˜‹›")  # Windows-1252 has them, hardly any text does: where they turn up it is another encoding
+# Beyond ASCII: what French and German are written with, what Windows-1252 has for others, and what it has for Czech.
+FRENCH_GERMAN = frozenset("àâäæçéèêëîïôœöùûüÿßÀÂÄÆÇÉÈÊËÎÏÔŒÖÙÛÜ€§°«»‘’“”„–—…\N{NO-BREAK SPACE}")
+WESTERN = FRENCH_GERMAN | {chr(code) for code in range(0xA0, 0x100)} | frozenset("‚•™Ÿ")
+CZECH = frozenset("ŠŽšž")
+# No word has a large letter with an accent after a small one, or an opening quotation mark within it.
+_MISREAD = re.compile(r"[a-zß-öø-ÿœ][À-ÖØ-ÞŒŠŽ]|\w[‚„]|[A-Za-z][“”][A-Za-z]")
 
 
 def decode(raw: bytes) -> tuple[str, str]:
@@ -38,28 +43,30 @@ def _read(raw: bytes) -> tuple[str, str]:
 
 
 def _of_one_byte_each(raw: bytes) -> tuple[str, str]:
-    """Read a file of the time before Unicode: what makes sense in one way only is certain."""
-    windows, mac = _or_none(raw, "cp1252"), raw.decode("mac_roman")
-    could_be_windows = windows is not None and ODD.isdisjoint(windows)
-    is_usual_windows = windows is not None and _is_western(windows)
-    could_be_mac = _is_western(mac)
-    has_mac_lines = b"\r" in raw and b"\n" not in raw
-    if could_be_mac and (not could_be_windows or (has_mac_lines and not is_usual_windows)):
-        return mac, MAC
-    if windows is None or not could_be_windows or (could_be_mac and (has_mac_lines or not is_usual_windows)):
+    """Read a file of the time before Unicode: Windows-1252 where that makes sense, else what alone makes sense."""
+    readings = {name: text for name, codec in CODECS.items() if (text := _or_none(raw, codec)) is not None}
+    sensible = [name for name in (MAC, DOS) if _makes_sense(readings[name], FRENCH_GERMAN)]
+    windows = readings.get(WINDOWS)
+    if b"\r" in raw and b"\n" not in raw:  # only a Macintosh ends lines like this
+        sensible = [name for name in sensible if name == MAC]
+    elif windows is not None and _makes_sense(windows, WESTERN):
+        sensible = [WINDOWS]
+    elif windows is not None and _makes_sense(windows, WESTERN | CZECH):
+        sensible.append(WINDOWS)
+    if len(sensible) != 1:
         raise _unknown_encoding()
-    return windows, WINDOWS
+    return readings[sensible[0]], sensible[0]
 
 
-def _or_none(raw: bytes, encoding: str) -> str | None:
+def _or_none(raw: bytes, codec: str) -> str | None:
     try:
-        return raw.decode(encoding)
+        return raw.decode(codec)
     except UnicodeDecodeError:
         return None
 
 
-def _is_western(text: str) -> bool:
-    return all(character < "\x80" or character in WESTERN for character in set(text))
+def _makes_sense(text: str, letters: frozenset[str]) -> bool:
+    return all(one < "\x80" or one in letters for one in set(text)) and not _MISREAD.search(text)
 
 
 def _no_text() -> FileRefused:
