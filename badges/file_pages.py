@@ -56,43 +56,40 @@ class FileForm(forms.Form):
 class BadgeFiles(ModelAdmin):  # type: ignore[misc]
     """The ways between badges and files."""
 
-    actions_list = ["import_a_file", "export_to_a_file"]
-
-    @action(description=_("Import a file"), url_path="go-import", permissions=["files"])  # type: ignore[untyped-decorator]
-    def import_a_file(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 (the library's interface)
-        """Lead to the import."""
-        return redirect("admin:badges_badge_import")
-
-    @action(description=_("Export to a file"), url_path="go-export", permissions=["files"])  # type: ignore[untyped-decorator]
-    def export_to_a_file(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002
-        """Lead to the export."""
-        return redirect("admin:badges_badge_export")
+    actions_list = ["import_file", "export_file"]
 
     def has_files_permission(self, request: HttpRequest) -> bool:
         """Say who may import and export: whoever may add and change any badge."""
         return bool(self.has_add_permission(request) and self.has_change_permission(request))
 
     def get_urls(self) -> list[URLPattern]:
-        """Add the pages."""
-        pages = [
-            ("import/", csrf_exempt(self._import), "badges_badge_import"),
-            ("import/template/", require_GET(self._template), "badges_badge_import_template"),
-            ("export/", require_GET(self._export), "badges_badge_export"),
-        ]
-        own = [path(route, self.admin_site.admin_view(view), name=name) for route, view, name in pages]
-        return [*own, *super().get_urls()]
+        """Add the template; the others are where the buttons of the list lead."""
+        view = self.admin_site.admin_view(require_GET(self._template))
+        return [path("import/template/", view, name="badges_badge_import_template"), *super().get_urls()]
 
-    def _import(self, request: HttpRequest) -> HttpResponse:
+    @csrf_exempt
+    @action(description=_("Import a file"), url_path="import", permissions=["files"])  # type: ignore[untyped-decorator]
+    def import_file(self, request: HttpRequest) -> HttpResponse:
         """Take a file, show what it means, import it; a file that is too large is refused before it is read.
 
         Whoever looks for the token that proves a form to be ours reads the whole request: it comes second.
         """
-        if not self.has_files_permission(request):
-            raise PermissionDenied
         if int(request.META.get("CONTENT_LENGTH") or 0) > LARGEST_FILE + UPLOAD_MORE:
             return self._page(request, FileForm(), refused=too_large(), status=413)
         answer: HttpResponse = csrf_protect(self._taken)(request)
         return answer
+
+    @action(description=_("Export to a file"), url_path="export", permissions=["files"])  # type: ignore[untyped-decorator]
+    def export_file(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 (the library's interface)
+        """Give all badges as a file that can be imported again."""
+        name = f"llm-badges-{timezone.localdate():%Y-%m-%d}.csv"
+        return _file(name, exported(Badge.objects.order_by("id_tag")))
+
+    def _template(self, request: HttpRequest) -> HttpResponse:
+        """Give a file with the columns and one example."""
+        if not self.has_files_permission(request):
+            raise PermissionDenied
+        return _file("llm-badges-template.csv", [list(COLUMNS), EXAMPLE])
 
     def _taken(self, request: HttpRequest) -> HttpResponse:
         form = FileForm(request.POST, request.FILES) if "upload" in request.POST else FileForm()
@@ -122,17 +119,6 @@ class BadgeFiles(ModelAdmin):  # type: ignore[misc]
             return render(request, "badges/_import.html", context)
         frame = {**self.admin_site.each_context(request), "opts": self.model._meta, "title": _("Import badges")}
         return render(request, "badges/import.html", {**frame, **context}, status=status)
-
-    def _template(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 (Django's interface)
-        """Give a file with the columns and one example."""
-        return _file("llm-badges-template.csv", [list(COLUMNS), EXAMPLE])
-
-    def _export(self, request: HttpRequest) -> HttpResponse:
-        """Give all badges as a file that can be imported again."""
-        if not self.has_files_permission(request):
-            raise PermissionDenied
-        name = f"llm-badges-{timezone.localdate():%Y-%m-%d}.csv"
-        return _file(name, exported(Badge.objects.order_by("id_tag")))
 
 
 def _file(name: str, rows: Any) -> HttpResponse:
