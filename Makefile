@@ -5,6 +5,7 @@ PY := $(VENV)/bin/python
 export LLM_PORT ?= 8000
 
 .PHONY: run demo test test-tools lint unit postgres e2e certification browser bench-allocate bench-authorise bench-ocpp bench-react bench-fuzz screenshots format clean
+.PHONY: run demo test test-tools lint unit postgres e2e certification browser bench-allocate bench-ocpp bench-react bench-fuzz bench-import screenshots format clean
 
 run: $(VENV)/.installed
 	@exec $(PY) -m llm_site.up
@@ -69,6 +70,9 @@ bench-react: $(VENV)/.installed-dev
 
 bench-fuzz: $(VENV)/.installed-dev
 	$(PY) -m bench.fuzz
+
+bench-import: $(VENV)/.installed-dev
+	$(PY) -m bench.badge_import
 
 format: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff check --fix .
