@@ -27,6 +27,7 @@ from badges.csv_files.text import LARGEST_FILE
 from badges.csv_resource import EXAMPLE, FIELDS, exported
 from badges.import_models import BadgeImport, ImportedRow, ImportState, Outcome
 from badges.importing import (
+    STALLED_AFTER_S,
     check_again,
     is_stalled,
     start_import,
@@ -157,7 +158,7 @@ def _obey(request: HttpRequest) -> None:
 def _state(request: HttpRequest) -> dict[str, Any]:
     job = BadgeImport.get_solo()
     stalled = is_stalled(job)
-    is_under_way = job.state in (ImportState.CHECKING, ImportState.WRITING) and not stalled
+    is_under_way = job.state in STALLED_AFTER_S and not stalled
     context = {
         "job": job,
         "is_stalled": stalled,

@@ -5,6 +5,7 @@ trail with who confirmed it.
 """
 
 import copy
+import math
 from collections.abc import Iterator, Sequence
 from datetime import date
 from itertools import islice
@@ -31,16 +32,17 @@ from badges.models import Badge
 
 SLICE = 10_000  # rows that are checked before other work has its turn
 PIECE = 500  # rows that are judged, kept and written at once
-STALLED_AFTER_S = 120.0  # writing 100,000 badges is silent for longer than checking ever is
+STALLED_AFTER_S = {ImportState.CHECKING: 60.0, ImportState.WRITING: 300.0}  # writing is silent to its end
 MOST_LINES_NAMED = 20
 NOTE = gettext_noop("Imported from a file.")
 
 
 def is_stalled(job: BadgeImport) -> bool:
     """Say whether an import that is under way has not been heard of: what carried it is gone."""
-    if job.state not in (ImportState.CHECKING, ImportState.WRITING):
+    if job.state not in STALLED_AFTER_S:
         return False
-    return job.heard_at is None or (timezone.now() - job.heard_at).total_seconds() > STALLED_AFTER_S
+    silent_s = math.inf if job.heard_at is None else (timezone.now() - job.heard_at).total_seconds()
+    return silent_s > STALLED_AFTER_S[ImportState(job.state)]
 
 
 # --- check
@@ -70,9 +72,6 @@ def begin_import(*, file_name: str, raw: bytes, user: User | None, address: str 
 
 def check_again() -> None:
     """Check the file that is kept once more. Raises FileRefused where none is."""
-    job = BadgeImport.get_solo()
-    if not job.text:
-        raise FileRefused(gettext_noop("The file is no longer kept. Choose it again."))
     _send("badges.tasks.check_import", _begin())
 
 
@@ -87,8 +86,10 @@ def _begin(**values: Any) -> int:
     """Let an import be checked from its beginning. Raises FileRefused while another is under way."""
     job = BadgeImport.get_solo()
     job = BadgeImport.objects.select_for_update().get(pk=job.pk)
-    if job.state in (ImportState.CHECKING, ImportState.WRITING) and not is_stalled(job):
+    if job.state in STALLED_AFTER_S and not is_stalled(job):
         raise FileRefused(gettext_noop("Another import is under way: wait for its end, or stop it."))
+    if not values.get("text", job.text):
+        raise FileRefused(gettext_noop("The file is no longer kept. Choose it again."))
     run = job.run + 1
     ImportedRow.objects.all().delete()
     counts = dict.fromkeys(("done", *Outcome.values), 0)

@@ -16,6 +16,9 @@ from badges.csv_files.faults import shortened
 
 LONGEST_NUMBER, LONGEST_COMMENT, LONGEST_EMAIL = 20, 200, 254  # characters
 
+# What programs write where there is nothing, in three languages.
+NOTHING = frozenset(("", "-", "–", "n/a", "#n/a", "#nv", "null", "none", "(blank)", "(vide)", "(leer)"))
+
 _SCIENTIFIC = re.compile(r"\d+([.,]\d+)?E\+\d+|\d+[.,]\d+E-?\d+", re.IGNORECASE)
 _DAY_FIRST = re.compile(r"(\d{1,2})([./-])(\d{1,2})\2(\d{4}|\d{2})")
 _YEAR_FIRST = re.compile(r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})")
@@ -81,8 +84,8 @@ def read_number(cell: str) -> str:
 
 
 def read_type(cell: str) -> str | None:
-    """Read a type in any case; None where the cell is empty."""
-    if not cell:
+    """Read a type in any case; None where there is none."""
+    if cell.lower() in NOTHING:
         return None
     kind = TYPES.get(cell.lower())
     if kind is None:
@@ -106,7 +109,7 @@ def read_comment(cell: str) -> str:
 
 def read_email(cell: str) -> str:
     """Read an e-mail address."""
-    if not cell:
+    if cell.lower() in NOTHING:
         return ""
     try:
         if len(cell) > LONGEST_EMAIL:
@@ -127,12 +130,12 @@ def is_month_first(cell: str) -> bool:
 
 
 def read_day(cell: str, *, is_file_month_first: bool = False) -> date | None:
-    """Read a day; None where the cell is empty. Nothing is guessed.
+    """Read a day; None where there is none. Nothing is guessed.
 
     `is_file_month_first`: the file has a day that is written the American way, so that 01/02/2023 may be either.
     """
     cell = _MIDNIGHT.sub("", cell)
-    if not cell:
+    if cell.lower() in NOTHING:
         return None
     if found := _YEAR_FIRST.fullmatch(cell):
         return _day(cell, int(found[1]), int(found[3]), int(found[4]))

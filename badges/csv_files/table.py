@@ -34,17 +34,11 @@ class Heading:
 
 def read_heading(text: str) -> Heading:
     """Find the first line with something in it. Raises FileRefused where it does not name our columns."""
-    lines, skipped = io.StringIO(text, newline=""), 0
-    first = ""
-    for line in lines:
-        skipped += 1
-        first = line.strip("\r\n \t\N{ZERO WIDTH NO-BREAK SPACE}")
+    for count, line in enumerate(io.StringIO(text, newline=""), start=1):
         # "sep=;" is for Excel, not for people.
-        if first.strip(",;\t ") and not first.lower().startswith("sep="):
-            break
-    else:
-        raise FileRefused(gettext_noop("The file is empty. Nothing was changed."))
-    return Heading(*_columns(line.rstrip("\r\n")), lines=skipped)
+        if line.strip(",;\t\r\n ") and not line.lower().startswith("sep="):
+            return Heading(*_columns(line.rstrip("\r\n")), lines=count)
+    raise FileRefused(gettext_noop("The file is empty. Nothing was changed."))
 
 
 def _columns(line: str) -> tuple[list[str], str]:

@@ -18,6 +18,8 @@ from django.utils import timezone  # noqa: E402
 
 from accounts.models import AccessSettings, Role, SignInTries, User  # noqa: E402
 from accounts.services import create_first_user  # noqa: E402
+from badges.import_models import BadgeImport, ImportedRow  # noqa: E402
+from badges.importing import begin_import, check_on, write_import  # noqa: E402
 from badges.models import Badge, BadgeSettings, Refusal, Scan  # noqa: E402
 from badges.refusals import keep_refusal  # noqa: E402
 from badges.scanning import note_scanned, start_scan  # noqa: E402
@@ -160,6 +162,21 @@ def add_records() -> None:
     StopRequest.objects.create(station=station, badge=supervisor, asked_at=now, transaction=Transaction.objects.first())
 
 
+def add_import() -> None:
+    """Check a file with a row of each kind."""
+    Badge.objects.create(id_tag="A1", comment="Anna")
+    Badge.objects.create(id_tag="A2")
+    raw = b"badgeId;type;comment\nA1;SUPERVISOR;Anna\nA2;;\n0012;;with zeros\n12;;\n1,2E+09;VIP;\n"
+    check_on(run=begin_import(file_name="badges.csv", raw=raw, user=None, address=None))
+
+
+def work_on_import() -> None:
+    """Do what the worker was asked."""
+    run = BadgeImport.get_solo().run
+    check_on(run=run)
+    write_import(run=run)
+
+
 def obey(command: str, words: list[str]) -> None:
     """Carry out one line."""
     match command:
@@ -177,6 +194,9 @@ def obey(command: str, words: list[str]) -> None:
             balance()
         case "records":
             add_records()
+            add_import()
+        case "work-on-import":
+            work_on_import()
         case "turn":
             building, charging = float(words[0]), float(words[1])
             turn(timezone.now(), [building, building - 4.5, building - 2.0], [charging] * 3)
@@ -208,7 +228,7 @@ def obey(command: str, words: list[str]) -> None:
                 SignInTries,
             ):
                 model.objects.all().delete()
-            for model in (Installation, Meter, BadgeSettings, AccessSettings):
+            for model in (Installation, Meter, BadgeSettings, AccessSettings, BadgeImport, ImportedRow):
                 model.objects.all().delete()
     announce()
 

@@ -96,8 +96,12 @@ def test_every_day_that_is_written_is_read_again(day):
     assert read_day(write_day(day)) == day
 
 
-def test_no_day_is_no_day():
-    assert read_day("") is None
+@pytest.mark.parametrize("cell", ["", "-", "–", "N/A", "#N/A", "#NV", "NULL", "(vide)", "(leer)"])
+def test_nothing_is_nothing_however_programs_write_it(cell):
+    assert (read_type(cell), read_day(cell), read_email(cell)) == (None, None, "")
+
+
+def test_no_day_is_written_as_nothing():
     assert write_day(None) == ""
 
 
