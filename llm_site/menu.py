@@ -144,6 +144,7 @@ RECORDS = [
         "stations.transaction",
         _transactions,
     ),
+    Place(gettext_lazy("History and export"), "export", "export", "exports.importedtransaction"),
     Place(gettext_lazy("Commands"), "commands", "admin:stations_command_changelist", "stations.command"),
     Place(gettext_lazy("Changes"), "changes", "admin:accounts_change_changelist", "accounts.change"),
     Place(gettext_lazy("Messages"), "messages", "admin:stations_frame_changelist", "stations.frame"),

@@ -15,6 +15,7 @@ handler500 = "llm_site.errors.server_error"
 
 urlpatterns = [
     path("", include("energy.urls")),
+    path("", include("exports.urls")),
     path("", include("accounts.urls")),
     path("", include("llm_site.first_start.urls")),
     path("admin/login/", sign_in),

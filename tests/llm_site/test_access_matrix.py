@@ -75,6 +75,8 @@ RULES = {
     "first-start-skip": Rule(Role.ADMINISTRATOR, status=405, posted=302),
     "first-start-*": ADMINISTRATOR,
     "tutorial": Rule(Role.ADMINISTRATOR, posted=405),
+    "export": Rule(Role.ADMINISTRATOR, posted=405),
+    "export-*": Rule(Role.ADMINISTRATOR, status=400, posted=405),
     "system-backup-download": Rule(Role.ADMINISTRATOR, status=404),
     "system-backup-delete": Rule(Role.ADMINISTRATOR, status=405, posted=404),
     "system-restore": Rule(Role.ADMINISTRATOR, status=404),
