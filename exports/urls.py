@@ -2,10 +2,12 @@
 
 from django.urls import path
 
-from exports import views
+from exports import import_views, views
 
 urlpatterns = [
     path("export/", views.export, name="export"),
+    path("export/import/", import_views.import_file, name="history-import-file"),
+    path("export/import/<int:number>/", import_views.history_import, name="history-import"),
     *(
         path(f"export/transactions.{kind}", views.export_file, {"kind": kind}, name=f"export-{kind}")
         for kind in ("csv", "xlsx", "json")

@@ -10,7 +10,6 @@ import openpyxl
 import pytest
 from django.test import AsyncClient
 
-from accounts.models import AccessSettings, User
 from exports.columns import COLUMNS
 from exports.formats import FORMATS
 from exports.models import HistoryImport, ImportedTransaction
@@ -174,15 +173,6 @@ def test_times_follow_the_clock_across_the_change_of_summer_time():
 
 
 # --- the dialogue
-
-
-@pytest.fixture
-def administrator(client, settings, tmp_path):
-    settings.STATIC_ROOT = tmp_path
-    AccessSettings.objects.update_or_create(pk=1, defaults={"setup_done_at": NOON})
-    user = User.objects.create(username="admin", role="administrator", is_staff=True, is_superuser=True)
-    client.force_login(user)
-    return client
 
 
 def test_the_dialogue_offers_the_months_since_the_first_session(administrator, time_machine):

@@ -18,6 +18,7 @@ from accounts.models import AccessSettings, Change, Role, User
 from accounts.services import renew_token, save_user
 from badges.models import Badge, BadgeSettings, Refusal, Scan
 from energy.models import Installation, Meter
+from exports.models import HistoryImport, ImportedTransaction
 from llm_site.api import api
 from stations.models import (
     Certificate,
@@ -75,6 +76,8 @@ RULES = {
     "first-start-skip": Rule(Role.ADMINISTRATOR, status=405, posted=302),
     "first-start-*": ADMINISTRATOR,
     "tutorial": Rule(Role.ADMINISTRATOR, posted=405),
+    "history-import-file": ADMINISTRATOR,
+    "history-import": Rule(Role.ADMINISTRATOR, posted=302),
     "export": Rule(Role.ADMINISTRATOR, posted=405),
     "export-*": Rule(Role.ADMINISTRATOR, status=400, posted=405),
     "system-backup-download": Rule(Role.ADMINISTRATOR, status=404),
@@ -124,6 +127,7 @@ RULES = {
             "badges_badgesettings",
             "badges_refusal",
             "energy_installation",
+            "exports_importedtransaction",
             "stations_certificate",
             "stations_command",
             "stations_frame",
@@ -156,6 +160,7 @@ RULES = {
     "admin:energy_installation_start_search": Rule(Role.ADMINISTRATOR, status=405),
     "admin:energy_installation_stop_search": Rule(Role.ADMINISTRATOR, status=405),
     "admin:energy_*": ADMINISTRATOR,
+    "admin:exports_*": ADMINISTRATOR,
     "admin:stations_station_take_into_service": Rule(Role.ADMINISTRATOR, status=405),
     "admin:stations_station_show_messages": Rule(Role.ADMINISTRATOR, status=302),
     "admin:stations_*": ADMINISTRATOR,
@@ -240,6 +245,10 @@ def rows():
         Certificate.objects.create(
             station=station, common_name="CP1", serial_number="1", pem="", not_before=NOON, not_after=NOON
         ),
+        history := HistoryImport.objects.create(
+            file_name="old.csv", time_zone="Europe/Paris", is_wh=True, state="finished"
+        ),
+        ImportedTransaction.objects.create(number=1, started_at=NOON, brought_by=history),
         *(model.get_solo() for model in (AccessSettings, BadgeSettings, Installation, Meter)),
     ]
     record(station, {"name": ("", "Place 1")})
@@ -258,6 +267,7 @@ def address_of(key, entry, rows):
         "operation": "ClearCache",
         "number": rows["badges.scan"],
         "app_label": "badges",
+        "number": rows["exports.historyimport"],
         "content_type_id": ContentType.objects.get_for_model(Badge).pk,
         "url": "nothing",
         "name": "llm-2026-01-05.zip",

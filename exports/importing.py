@@ -1,0 +1,191 @@
+"""Import of an old device's history: looked at first, then written a second at a time; a second import adds nothing."""
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from functools import partial
+from itertools import islice
+from zoneinfo import ZoneInfo
+
+from celery import current_app
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+from kombu.exceptions import OperationalError
+
+from accounts.models import User
+from exports.models import HistoryImport, ImportedTransaction, ImportState
+from exports.old_file import Flag, OldRow, WrongRow, cells_in, read_row, says_wh
+from stations.models import Transaction
+
+BATCH = 500
+SLICE_S = 1.0
+STALLED_AFTER = timedelta(seconds=60)
+PREVIEWS_KEPT = timedelta(days=1)
+SHOWN = 20
+LARGEST_PK = 2**31 - 1
+KEPT = ("station_name", "stopped_at", "badge_name", "energy_wh", "flags")
+
+
+class Fate(StrEnum):
+    """What importing a row would do."""
+
+    NEW = "new"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+    OWN = "own"
+    WRONG = "wrong"
+
+
+@dataclass(slots=True)
+class Preview:
+    """What importing a file would do: how many rows of each fate and flag; the first rows, and the first wrong ones."""
+
+    fates: Counter[Fate] = field(default_factory=Counter)
+    flags: Counter[Flag] = field(default_factory=Counter)
+    rows: list[tuple[int, OldRow, Fate]] = field(default_factory=list)
+    wrong: list[tuple[int, WrongRow]] = field(default_factory=list)
+
+
+@transaction.atomic
+def keep_file(*, file_name: str, text: str, zone: ZoneInfo, user: User) -> HistoryImport:
+    """Keep a file for its preview; raises NoHistory where it is no history. Previews nobody took up go."""
+    is_wh, total = says_wh(text), sum(1 for _ in cells_in(text))
+    HistoryImport.objects.filter(state=ImportState.PREVIEW, at__lt=timezone.now() - PREVIEWS_KEPT).delete()
+    return HistoryImport.objects.create(
+        file_name=file_name, text=text, time_zone=zone.key, is_wh=is_wh, total=total, user=user
+    )
+
+
+def preview(history: HistoryImport) -> Preview:
+    """Say what importing a file would do."""
+    found = Preview()
+    for batch in _batches(history):
+        rows = [(line, row) for line, row in batch if isinstance(row, OldRow)]
+        wrong = [(line, row) for line, row in batch if isinstance(row, WrongRow)]
+        fates = _fates([row for _line, row in rows])
+        found.fates.update(fates)
+        found.fates[Fate.WRONG] += len(wrong)
+        found.flags.update(flag for _line, row in rows for flag in row.flags)
+        found.wrong += wrong[: SHOWN - len(found.wrong)]
+        shown = [(line, row, fate) for (line, row), fate in zip(rows, fates, strict=True)]
+        found.rows += shown[: SHOWN - len(found.rows)]
+    return found
+
+
+def _batches(history: HistoryImport) -> Iterator[list[tuple[int, OldRow | WrongRow]]]:
+    """Give the rows that are still to be done, with their lines."""
+    zone = ZoneInfo(history.time_zone)
+    rest = islice(cells_in(history.text), history.done, None)
+    while cells := list(islice(rest, BATCH)):
+        yield [(line, read_row(texts, zone, is_wh=history.is_wh)) for line, texts in cells]
+
+
+def _fates(rows: list[OldRow]) -> list[Fate]:
+    known = _known(rows)
+    own = {
+        (pk, started_at.replace(second=0, microsecond=0), id_tag)
+        for pk, started_at, id_tag in Transaction.objects.filter(
+            pk__in=[row.number for row in rows if row.number <= LARGEST_PK]
+        ).values_list("pk", "started_at", "id_tag")
+    }
+    return [_fate(row, known.get(row.key), (row.number, row.started_at, row.id_tag) in own) for row in rows]
+
+
+def _fate(row: OldRow, known: ImportedTransaction | None, is_own: bool) -> Fate:
+    if is_own:
+        return Fate.OWN
+    if known is None:
+        return Fate.NEW
+    return Fate.UNCHANGED if all(getattr(known, name) == _value(row, name) for name in KEPT) else Fate.CHANGED
+
+
+def _known(rows: list[OldRow]) -> dict[tuple[object, ...], ImportedTransaction]:
+    found = ImportedTransaction.objects.filter(number__in=[row.number for row in rows])
+    return {(known.number, known.station_mac_address, known.started_at, known.id_tag): known for known in found}
+
+
+def _value(row: OldRow, name: str) -> object:
+    value = getattr(row, name)
+    return [str(flag) for flag in value] if name == "flags" else value
+
+
+def is_stalled(history: HistoryImport) -> bool:
+    """Say whether an import that is under way has not been heard of: the worker is away."""
+    heard_at = history.heard_at
+    return history.state == ImportState.RUNNING and heard_at is not None and timezone.now() - heard_at > STALLED_AFTER
+
+
+def choose_unit(*, pk: int, is_wh: bool) -> None:
+    """Read the energy of a file that is not imported yet as Wh or as kWh."""
+    HistoryImport.objects.filter(pk=pk, state=ImportState.PREVIEW).update(is_wh=is_wh)
+
+
+def begin_import(*, pk: int) -> bool:
+    """Have the worker import a file, or go on with one; False where the broker is away, and nothing has begun."""
+    waiting = HistoryImport.objects.filter(pk=pk).exclude(state=ImportState.FINISHED)
+    if waiting.update(state=ImportState.RUNNING, heard_at=timezone.now()):
+        try:
+            current_app.send_task("exports.tasks.import_history", args=(pk,), retry=False)
+        except OperationalError:
+            stop_import(pk=pk)
+            return False
+    return True
+
+
+def stop_import(*, pk: int) -> None:
+    """Stop an import that is under way; what it has brought stays, and it can go on later."""
+    HistoryImport.objects.filter(pk=pk, state=ImportState.RUNNING).update(state=ImportState.STOPPED)
+
+
+@transaction.atomic
+def undo_import(*, pk: int) -> None:
+    """Take out the transactions that an import brought, and forget it."""
+    history = HistoryImport.objects.select_for_update().get(pk=pk)
+    history.transactions.all().delete()
+    history.delete()
+
+
+def import_on(*, pk: int) -> bool:
+    """Go on with an import for about a second; False when it is over or was stopped."""
+    until = time.monotonic() + SLICE_S
+    history = HistoryImport.objects.filter(pk=pk, state=ImportState.RUNNING).first()
+    if history is None:
+        return False
+    for batch in _batches(history):
+        if not _write(history, [row for _line, row in batch if isinstance(row, OldRow)], len(batch)):
+            return False
+        if time.monotonic() >= until:
+            return True
+    HistoryImport.objects.filter(pk=pk, state=ImportState.RUNNING).update(state=ImportState.FINISHED, text="")
+    return False
+
+
+@transaction.atomic
+def _write(history: HistoryImport, rows: list[OldRow], count: int) -> bool:
+    """Write one batch, and that it is done; False where another has done it, or the import was stopped."""
+    running = HistoryImport.objects.filter(pk=history.pk, state=ImportState.RUNNING, done=history.done)
+    history.done += count
+    if not running.update(done=history.done, heard_at=timezone.now()):
+        return False
+    once = {row.key: row for row in rows}  # of two that are one, the later counts
+    fates = dict(zip(once, _fates(list(once.values())), strict=True))
+    known = _known(list(once.values()))
+    changed = []
+    for key in (key for key, fate in fates.items() if fate == Fate.CHANGED):
+        for name in KEPT:
+            setattr(known[key], name, _value(once[key], name))
+        changed.append(known[key])
+    make = partial(ImportedTransaction, brought_by=history)
+    new = [
+        make(**once[key]._replace(flags=_value(once[key], "flags"))._asdict())  # type: ignore[arg-type]
+        for key, fate in fates.items()
+        if fate == Fate.NEW
+    ]
+    ImportedTransaction.objects.bulk_create(new)
+    ImportedTransaction.objects.bulk_update(changed, KEPT)
+    HistoryImport.objects.filter(pk=history.pk).update(added=F("added") + len(new), changed=F("changed") + len(changed))
+    return True
