@@ -188,7 +188,7 @@ def test_a_broker_that_is_away_is_said_and_nothing_has_begun(administrator, monk
 def test_an_imported_transaction_is_found_by_its_badge(administrator):
     imported(MANUAL)
     shown = administrator.get("/admin/exports/importedtransaction/", {"q": "24cfd58"})
-    assert shown.context["cl"].result_count == 9
+    assert shown.context["cl"].result_count == 10
     row = ImportedTransaction.objects.get(number=12)
     assert (
         "has noted no end" in administrator.get(f"/admin/exports/importedtransaction/{row.pk}/change/").content.decode()
