@@ -42,7 +42,10 @@ _IMPORTED = (
 
 
 class Row(NamedTuple):
-    """One charging operation. Times are UTC; empty texts and None: not known. `pk` is None for one of an old device."""
+    """One charging operation. Times are UTC; empty texts and None: not known.
+
+    `pk` is None for one of an old device, `meter_start_wh` where its station's meter began.
+    """
 
     started_at: datetime
     number: int
@@ -53,6 +56,7 @@ class Row(NamedTuple):
     badge_name: str
     energy_wh: int | None
     pk: int | None
+    meter_start_wh: int = 0
 
 
 def rows_of(period: Period) -> Iterator[Row]:
@@ -92,7 +96,7 @@ def _own_row(
     identity, name, mac_address = was if now[0] is None else now
     energy_wh = None if stop_wh is None else stop_wh - start_wh
     station = name or identity or ""
-    return Row(started_at, pk, stopped_at, mac_address or "", station, id_tag, comment or "", energy_wh, pk)
+    return Row(started_at, pk, stopped_at, mac_address or "", station, id_tag, comment or "", energy_wh, pk, start_wh)
 
 
 def _imported_row(

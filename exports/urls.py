@@ -2,10 +2,12 @@
 
 from django.urls import path
 
-from exports import import_views, views
+from exports import import_views, summary_views, views
 
 urlpatterns = [
     path("export/", views.export, name="export"),
+    path("export/summary/", summary_views.summary, name="summary"),
+    path("export/tariff/", summary_views.tariff, name="tariff"),
     path("export/import/", import_views.import_file, name="history-import-file"),
     path("export/import/<int:number>/", import_views.history_import, name="history-import"),
     *(

@@ -1,4 +1,4 @@
-/* Shows the fields of the chosen kind of period only; without it all are shown, and the others do not count. */
+/* Shows the fields of the chosen kind of period only; without it all are shown, and the others do not count. Prints. */
 const FIELDS = { month: ["month"], range: ["first", "last"] };
 
 for (const form of document.querySelectorAll("[data-period]")) {
@@ -11,3 +11,5 @@ for (const form of document.querySelectorAll("[data-period]")) {
   form.addEventListener("change", show);
   show();
 }
+
+document.querySelector("[data-print]")?.addEventListener("click", () => print());

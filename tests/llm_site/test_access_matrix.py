@@ -76,6 +76,8 @@ RULES = {
     "first-start-skip": Rule(Role.ADMINISTRATOR, status=405, posted=302),
     "first-start-*": ADMINISTRATOR,
     "tutorial": Rule(Role.ADMINISTRATOR, posted=405),
+    "summary": Rule(Role.ADMINISTRATOR, posted=405),
+    "tariff": Rule(Role.ADMINISTRATOR, posted=200),
     "history-import-file": ADMINISTRATOR,
     "history-import": Rule(Role.ADMINISTRATOR, posted=302),
     "export": Rule(Role.ADMINISTRATOR, posted=405),
