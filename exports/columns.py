@@ -4,8 +4,7 @@ Pure. A text that a spreadsheet would take for a formula gets an apostrophe befo
 """
 
 import re
-from datetime import datetime
-from zoneinfo import ZoneInfo
+from datetime import datetime, tzinfo
 
 from exports.rows import Row
 
@@ -38,7 +37,7 @@ def is_formula(text: str) -> bool:
     return _FORMULA.match(text) is not None
 
 
-def write_time(at: datetime | None, zone: ZoneInfo) -> str:
+def write_time(at: datetime | None, zone: tzinfo) -> str:
     """Write DD/MM/YYYY HH:MM as the clock in the garage showed it; empty where it is not known."""
     if at is None:
         return ""
@@ -51,7 +50,7 @@ def write_energy(energy_wh: int | None) -> str:
     return "" if energy_wh is None else f"{energy_wh // 1000}.{energy_wh % 1000:03}"
 
 
-def cells_of(row: Row, zone: ZoneInfo) -> tuple[str, ...]:
+def cells_of(row: Row, zone: tzinfo) -> tuple[str, ...]:
     """Write one row as texts."""
     return (
         str(row.number),

@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Callable, Iterator
-from zoneinfo import ZoneInfo
+from datetime import tzinfo
 
 import orjson
 
@@ -11,10 +11,10 @@ from exports.columns import COLUMNS, NOT_AVAILABLE, cells_of
 from exports.rows import Row, pages_of
 from exports.spreadsheet import as_xlsx
 
-Writer = Callable[[Iterator[Row], ZoneInfo], Iterator[bytes]]
+Writer = Callable[[Iterator[Row], tzinfo], Iterator[bytes]]
 
 
-def as_csv(rows: Iterator[Row], zone: ZoneInfo) -> Iterator[bytes]:
+def as_csv(rows: Iterator[Row], zone: tzinfo) -> Iterator[bytes]:
     """Write comma separated values in UTF-8 (RFC 4180)."""
     yield write_csv([COLUMNS])
     for page in pages_of(rows):
@@ -28,7 +28,7 @@ def write_csv(lines: Iterator[tuple[str, ...]] | list[tuple[str, ...]]) -> bytes
     return text.getvalue().encode()
 
 
-def as_json(rows: Iterator[Row], zone: ZoneInfo) -> Iterator[bytes]:
+def as_json(rows: Iterator[Row], zone: tzinfo) -> Iterator[bytes]:
     """Write one array with an object a row; times are ISO 8601 with their offset, what is not known is null."""
     yield b"["
     separator = b"\n"
@@ -39,7 +39,7 @@ def as_json(rows: Iterator[Row], zone: ZoneInfo) -> Iterator[bytes]:
     yield b"\n]\n"
 
 
-def _object(row: Row, zone: ZoneInfo) -> dict[str, object]:
+def _object(row: Row, zone: tzinfo) -> dict[str, object]:
     stopped_at = row.stopped_at and row.stopped_at.astimezone(zone).isoformat(timespec="seconds")
     values = (
         row.number,

@@ -1,8 +1,7 @@
 """The forms of the pages of the history."""
 
-from datetime import date, timedelta
+from datetime import date, timedelta, tzinfo
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django import forms
 from django.utils import timezone
@@ -107,7 +106,7 @@ class ExportForm(PeriodForm):
     )
 
 
-def period_in(query: Any, zone: ZoneInfo) -> Period:
+def period_in(query: Any, zone: tzinfo) -> Period:
     """Read the days of an address (from=2026-11-01&to=2026-11-30); raises ValueError for what is none."""
     first, last = parse_date(query.get("from", "")), parse_date(query.get("to", ""))
     if first is None or last is None or not 0 <= (last - first).days < LONGEST_DAYS:

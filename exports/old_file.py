@@ -9,11 +9,10 @@ import csv
 import io
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
 from exports.columns import COLUMNS, NOT_AVAILABLE, undo_defuse
 
@@ -124,7 +123,7 @@ def says_wh(text: str) -> bool:
     return not any(len(cells.texts) == len(COLUMNS) and set(cells.texts[-1]) & set(".,") for cells in cells_in(text))
 
 
-def read_row(texts: tuple[str, ...], zone: ZoneInfo, *, is_wh: bool) -> OldRow | WrongRow:
+def read_row(texts: tuple[str, ...], zone: tzinfo, *, is_wh: bool) -> OldRow | WrongRow:
     """Read one row, or say why it cannot be one."""
     if len(texts) < len(COLUMNS):
         return WrongRow(Why.CELLS, "")
@@ -168,7 +167,7 @@ def _name(text: str) -> str:
     return "" if text == NOT_AVAILABLE else undo_defuse(text)
 
 
-def _moment(text: str, zone: ZoneInfo) -> datetime | None:
+def _moment(text: str, zone: tzinfo) -> datetime | None:
     """Read a time on the clock of the garage; None for what is none."""
     found = _TIME.fullmatch(text)
     if found is None:

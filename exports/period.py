@@ -1,9 +1,8 @@
 """The stretch of days that is exported, as it is lived in the garage: pure."""
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
 LONGEST_DAYS = 366
 
@@ -13,7 +12,7 @@ class Period(NamedTuple):
 
     first: date
     last: date
-    zone: ZoneInfo
+    zone: tzinfo
 
     @property
     def since(self) -> datetime:
@@ -31,11 +30,11 @@ class Period(NamedTuple):
         return (self.last - self.first).days + 1
 
 
-def _midnight(day: date, zone: ZoneInfo) -> datetime:
+def _midnight(day: date, zone: tzinfo) -> datetime:
     return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
-def month_of(day: date, zone: ZoneInfo) -> Period:
+def month_of(day: date, zone: tzinfo) -> Period:
     """Return the month in which a day lies."""
     return Period(day.replace(day=1), next_month(day) - timedelta(days=1), zone)
 

@@ -3,11 +3,10 @@
 import re
 import zipfile
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, tzinfo
 from itertools import chain, islice
 from typing import IO, cast
 from xml.sax.saxutils import escape
-from zoneinfo import ZoneInfo
 
 from exports.columns import COLUMNS, NOT_AVAILABLE, is_formula
 from exports.rows import PAGE, Row
@@ -71,7 +70,7 @@ class _Pipe:
         return gathered
 
 
-def as_xlsx(rows: Iterator[Row], zone: ZoneInfo) -> Iterator[bytes]:
+def as_xlsx(rows: Iterator[Row], zone: tzinfo) -> Iterator[bytes]:
     """Write a workbook; what one sheet cannot hold goes on in the next."""
     pipe = _Pipe()
     with zipfile.ZipFile(cast(IO[bytes], pipe), "w", zipfile.ZIP_DEFLATED, compresslevel=1) as book:
@@ -88,7 +87,7 @@ def as_xlsx(rows: Iterator[Row], zone: ZoneInfo) -> Iterator[bytes]:
     yield pipe.take()
 
 
-def _sheet(book: zipfile.ZipFile, pipe: _Pipe, number: int, rows: Iterator[Row], zone: ZoneInfo) -> Iterator[bytes]:
+def _sheet(book: zipfile.ZipFile, pipe: _Pipe, number: int, rows: Iterator[Row], zone: tzinfo) -> Iterator[bytes]:
     with book.open(f"xl/worksheets/sheet{number}.xml", "w") as sheet:
         heading = "".join(_text(name, style=4) for name in COLUMNS)
         sheet.write(
@@ -102,7 +101,7 @@ def _sheet(book: zipfile.ZipFile, pipe: _Pipe, number: int, rows: Iterator[Row],
         sheet.write(b"</sheetData></worksheet>")
 
 
-def _row(row: Row, zone: ZoneInfo) -> str:
+def _row(row: Row, zone: tzinfo) -> str:
     return (
         f"<row><c><v>{row.number}</v></c>{_text(row.mac_address)}{_text(row.station or NOT_AVAILABLE)}"
         f"{_time(row.started_at, zone)}{_time(row.stopped_at, zone)}"
@@ -119,7 +118,7 @@ def _text(text: str, style: int = 0) -> str:
     return f'<c t="inlineStr" s="{style}"><is><t xml:space="preserve">{shown}</t></is></c>'
 
 
-def _time(at: datetime | None, zone: ZoneInfo) -> str:
+def _time(at: datetime | None, zone: tzinfo) -> str:
     """Write a time as the clock in the garage showed it, in whole minutes like the other formats."""
     if at is None:
         return "<c/>"

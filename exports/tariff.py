@@ -2,11 +2,10 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import ROUND_HALF_UP, Decimal
 from itertools import pairwise
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
 MINUTES_OF_DAY = 24 * 60
 CENT = Decimal("0.01")
@@ -25,7 +24,7 @@ class OffPeak(NamedTuple):
 
     spans: tuple[tuple[int, int], ...]
 
-    def overlap(self, since: datetime, until: datetime, zone: ZoneInfo) -> timedelta:
+    def overlap(self, since: datetime, until: datetime, zone: tzinfo) -> timedelta:
         """Say how much of a stretch of time lies in them, by the clock in the garage."""
         within = timedelta()
         day, last = since.astimezone(zone).date() - timedelta(days=1), until.astimezone(zone).date()
@@ -37,7 +36,7 @@ class OffPeak(NamedTuple):
             day += timedelta(days=1)
         return within
 
-    def share(self, readings: Sequence[Reading], zone: ZoneInfo) -> Decimal:
+    def share(self, readings: Sequence[Reading], zone: tzinfo) -> Decimal:
         """Say which part of the energy was charged in them; between two readings it counts as even."""
         total_wh = readings[-1][1] - readings[0][1]
         if total_wh <= 0:
@@ -51,7 +50,7 @@ class OffPeak(NamedTuple):
         return Decimal(within_wh) / total_wh
 
 
-def _clock(day: date, minute: int, zone: ZoneInfo) -> datetime:
+def _clock(day: date, minute: int, zone: tzinfo) -> datetime:
     return datetime.combine(day, time(minute // 60, minute % 60), zone).astimezone(UTC)
 
 

@@ -145,6 +145,12 @@ CHANNEL_LAYERS = {
 
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
 
+IS_EMAIL_SET = bool(env.str("LLM_EMAIL_URL", default=""))
+if IS_EMAIL_SET:
+    globals().update(env.email_url("LLM_EMAIL_URL"))
+EMAIL_TIMEOUT = 20
+DEFAULT_FROM_EMAIL = env.str("LLM_EMAIL_FROM", default="llm@localhost")
+
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["accounts.permissions.RoleBackend"]
 # Administrators may everything; who is not named here sees the dashboard. Advanced users manage Standard users only.

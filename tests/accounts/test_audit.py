@@ -33,6 +33,7 @@ LEFT_OUT = {
     "badges.badgesettings": "id",
     "energy.installation": "id uid restored_at",
     "energy.meter": "id last_error failing_since",
+    "exports.exportsettings": "id mail_since language",
     "stations.circuit": "id",
     "stations.cposerver": "id",
     "stations.station": (

@@ -78,6 +78,7 @@ RULES = {
     "tutorial": Rule(Role.ADMINISTRATOR, posted=405),
     "summary": Rule(Role.ADMINISTRATOR, posted=405),
     "tariff": Rule(Role.ADMINISTRATOR, posted=200),
+    "monthly-mail": Rule(Role.ADMINISTRATOR, posted=302),
     "history-import-file": ADMINISTRATOR,
     "history-import": Rule(Role.ADMINISTRATOR, posted=302),
     "export": Rule(Role.ADMINISTRATOR, posted=405),

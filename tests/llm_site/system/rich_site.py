@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 from django.db import models
@@ -19,6 +20,7 @@ PASSPHRASE = "correct horse battery"
 GIVEN = {
     "accounts.user": {"role": "administrator", "is_superuser": True},
     "energy.installation": {"measurement": "ct_5a", "ct_ratio_a": 250.0, "static_limit_a": 12.5, "uid": "0123456789ab"},
+    "exports.exportsettings": {"off_peak_times": "22:00-06:00", "mail_to": ""},
     "stations.certificateauthority": {"id": 1},
     "stations.circuit": {"parent": None},
     "stations.command": {"state": "sent", "answered_at": None},
@@ -62,6 +64,7 @@ def _value(field):
         (models.TextField, 'two\nlines, "quoted" \\ ☃'),
         (models.GenericIPAddressField, "2001:db8::1"),
         (models.BooleanField, True),
+        (models.DecimalField, Decimal("0.12345")),
         (models.FloatField, 16.123456789012345),
         (models.PositiveSmallIntegerField, 3),
         (models.SmallIntegerField, -3),
