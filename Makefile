@@ -6,6 +6,7 @@ export LLM_PORT ?= 8000
 
 .PHONY: run demo test test-tools lint unit postgres e2e certification browser bench-allocate bench-authorise bench-ocpp bench-react bench-fuzz screenshots format clean
 .PHONY: run demo test test-tools lint unit postgres e2e certification browser bench-allocate bench-ocpp bench-react bench-fuzz bench-import screenshots format clean
+.PHONY: run demo test test-tools lint unit postgres e2e certification browser bench-allocate bench-ocpp bench-react bench-fuzz bench-export screenshots format clean
 
 run: $(VENV)/.installed
 	@exec $(PY) -m llm_site.up
@@ -73,6 +74,9 @@ bench-fuzz: $(VENV)/.installed-dev
 
 bench-import: $(VENV)/.installed-dev
 	$(PY) -m bench.badge_import
+
+bench-export: $(VENV)/.installed-dev
+	$(PY) -m bench.export
 
 format: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff check --fix .

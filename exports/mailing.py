@@ -33,7 +33,7 @@ def addresses_in(text: str) -> list[str]:
 
 def retry_after(tries: int) -> timedelta:
     """Say how long to wait after so many tries that failed: 10 minutes, twice as long each time, 12 hours at most."""
-    return min(FIRST_RETRY * 2 ** min(tries - 1, 10), LAST_RETRY)
+    return min(FIRST_RETRY * (1 << min(tries - 1, 10)), LAST_RETRY)
 
 
 @transaction.atomic

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from itertools import groupby
+from operator import itemgetter
 
 from exports.columns import defuse, write_energy
 from exports.models import ExportSettings
@@ -93,13 +94,12 @@ def _off_peak_wh(page: list[Row], prices: Tariff, period: Period) -> dict[Row, D
 
 def _measured(numbers: list[int]) -> dict[int | None, list[Reading]]:
     """Return what the stations' meters showed during transactions."""
-    values = MeterValue.objects.filter(transaction_id__in=numbers).exclude(energy_wh=None)
-    found: Iterator[tuple[int, datetime, int]] = (
-        values.order_by("transaction_id", "measured_at", "pk")
-        .values_list("transaction_id", "measured_at", "energy_wh")
-        .iterator()
-    )
-    return {number: [(at, wh) for _n, at, wh in group] for number, group in groupby(found, key=lambda value: value[0])}
+    values = MeterValue.objects.filter(transaction_id__in=numbers).order_by("transaction_id", "measured_at", "pk")
+    found = values.values_list("transaction_id", "measured_at", "energy_wh").iterator()
+    return {
+        number: [(at, wh) for _number, at, wh in group if wh is not None]
+        for number, group in groupby(found, key=itemgetter(0))
+    }
 
 
 def _readings(row: Row, measured: list[Reading]) -> list[Reading]:

@@ -57,6 +57,11 @@ async def export_file(request: HttpRequest, kind: str) -> HttpResponseBase:
 
 async def _in_pieces(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
     """Make each piece in the thread of this request, so that stations are heard meanwhile."""
-    make = sync_to_async(next)
-    while piece := await make(pieces, b""):
+    make = sync_to_async(_piece)
+    while piece := await make(pieces):
         yield piece
+
+
+def _piece(pieces: Iterator[bytes]) -> bytes:
+    """Make one piece; nothing after the last."""
+    return next(pieces, b"")

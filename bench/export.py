@@ -1,0 +1,95 @@
+"""Measure the export of a long history: `make bench-export`.
+
+Real processes and their real database, filled with a million transactions of 20 stations within a year. Each format is
+downloaded as a signed-in browser does it; printed are the time to the first byte, the rows per second, and the most
+memory the web process needed meanwhile.
+"""
+
+import argparse
+import http.client
+import subprocess
+import sys
+import tempfile
+import time
+from typing import NamedTuple
+
+import psutil
+
+from tests.e2e.product import ROOT, Product
+
+ROWS, GOAL_FIRST_S, GOAL_RSS_MB = 1_000_000, 1.0, 200.0
+KINDS = ("csv", "json", "xlsx")
+READ_AT_ONCE, LOOK_EACH_S = 2**16, 0.05
+
+
+class Download(NamedTuple):
+    """What one download took. `rss_mb` is the peak of the web process."""
+
+    first_s: float
+    whole_s: float
+    size_mb: float
+    rss_mb: float
+    lines: int
+
+
+def download(product: Product, path: str, session: str) -> Download:
+    """Read a file as fast as it comes, and watch the web process."""
+    (web,) = product.processes("web")
+    connection = http.client.HTTPConnection("127.0.0.1", product.port, timeout=120)
+    began = time.perf_counter()
+    connection.request("GET", path, headers={"Cookie": f"sessionid={session}"})
+    answer = connection.getresponse()
+    if answer.status != 200:
+        raise RuntimeError(f"{path}: status {answer.status}")
+    size, lines, peak, looked, first_s = 0, 0, 0, 0.0, 0.0
+    while data := answer.read1(READ_AT_ONCE):
+        now = time.perf_counter()
+        first_s = first_s or now - began
+        size, lines = size + len(data), lines + data.count(b"\n")
+        if now - looked > LOOK_EACH_S:
+            peak, looked = max(peak, resident(web)), now
+    connection.close()
+    return Download(first_s, time.perf_counter() - began, size / 1e6, peak / 1e6, lines)
+
+
+def resident(process: psutil.Process) -> int:
+    """Return the bytes a process has in memory."""
+    return int(process.memory_info().rss)
+
+
+def main() -> int:
+    """Measure; 1 where a goal is missed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=ROWS)
+    rows = parser.parse_args().rows
+    is_met = True
+    with tempfile.TemporaryDirectory(prefix="llm-bench-") as folder:
+        product = Product(folder)
+        product.start()
+        try:
+            print(f"filling in {rows:,} transactions …", flush=True)
+            fill = [sys.executable, "-m", "tests.bench.fill_history", str(rows)]
+            done = subprocess.run(
+                fill, cwd=ROOT, env=product.environment, stdout=subprocess.PIPE, text=True, check=True
+            )
+            session = done.stdout.strip()
+            print("format   first byte s   rows/s   whole s      MB   peak RSS MB")
+            for kind in KINDS:
+                path = f"/export/transactions.{kind}?from=2024-01-01&to=2024-12-31"
+                took = download(product, path, session)
+                speed = rows / took.whole_s
+                print(
+                    f"{kind:<8} {took.first_s:>12.3f} {speed:>8.0f} {took.whole_s:>9.1f} "
+                    f"{took.size_mb:>7.1f} {took.rss_mb:>13.0f}",
+                    flush=True,
+                )
+                is_whole = kind == "xlsx" or took.lines == rows + (1 if kind == "csv" else 2)
+                is_met &= is_whole and took.first_s < GOAL_FIRST_S and took.rss_mb < GOAL_RSS_MB
+        finally:
+            product.stop()
+    print(f"goals: first byte within {GOAL_FIRST_S:g} s, less than {GOAL_RSS_MB:g} MB: {'met' if is_met else 'MISSED'}")
+    return 0 if is_met else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
