@@ -1,12 +1,11 @@
-"""The eight columns of an export (SPEC S31), as the device of the manual names them, and how their cells are written.
+"""A row of an export and its eight columns (SPEC S31), named as the device does, and how their cells are written.
 
 Pure. A text that a spreadsheet would take for a formula gets an apostrophe before it; reading takes it off again.
 """
 
 import re
 from datetime import datetime, tzinfo
-
-from exports.rows import Row
+from typing import NamedTuple
 
 COLUMNS = (
     "transactionId",
@@ -20,6 +19,24 @@ COLUMNS = (
 )
 NOT_AVAILABLE = "N/A"
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
+
+
+class Row(NamedTuple):
+    """One charging operation. Times are UTC; empty texts and None: not known.
+
+    `pk` is None for one of an old device, `meter_start_wh` where its station's meter began.
+    """
+
+    started_at: datetime
+    number: int
+    stopped_at: datetime | None
+    mac_address: str
+    station: str
+    id_tag: str
+    badge_name: str
+    energy_wh: int | None
+    pk: int | None
+    meter_start_wh: int = 0
 
 
 def defuse(text: str) -> str:

@@ -7,8 +7,8 @@ from datetime import tzinfo
 
 import orjson
 
-from exports.columns import COLUMNS, NOT_AVAILABLE, cells_of
-from exports.rows import Row, pages_of
+from exports.columns import COLUMNS, NOT_AVAILABLE, Row, cells_of
+from exports.rows import pages_of
 from exports.spreadsheet import as_xlsx
 
 Writer = Callable[[Iterator[Row], tzinfo], Iterator[bytes]]

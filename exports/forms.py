@@ -97,11 +97,12 @@ class ExportForm(PeriodForm):
     format = forms.ChoiceField(
         label=_("Format"),
         choices=[
-            ("csv", _("CSV: comma separated, for programs and for this import")),
-            ("xlsx", _("XLSX: for spreadsheets")),
-            ("json", _("JSON: times with their offset")),
+            ("csv", "CSV"),
+            ("xlsx", "XLSX"),
+            ("json", "JSON"),
         ],
         initial="csv",
+        help_text=_("CSV can be imported here again, XLSX is for spreadsheets, JSON tells times with their offset."),
         widget=UnfoldAdminRadioSelectWidget(),
     )
 

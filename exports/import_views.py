@@ -45,6 +45,11 @@ FLAGS = {
     ),
     Flag.CLOCK_CHANGE: gettext_lazy("In the night summer time begins or ends: a time may be an hour off."),
 }
+SHORT_FLAGS = {
+    Flag.NOT_ENDED: gettext_lazy("no end noted"),
+    Flag.ENERGY_WRAPPED: gettext_lazy("energy below zero"),
+    Flag.CLOCK_CHANGE: gettext_lazy("night of the clock change"),
+}
 REASONS = {
     Why.CELLS: gettext_lazy("The row has fewer than eight cells."),
     Why.NUMBER: gettext_lazy("transactionId is no number."),
@@ -118,7 +123,7 @@ def history_import(request: HttpRequest, number: int) -> HttpResponse:
         context |= {
             "fates": [(found.fates[fate], words) for fate, words in FATES.items() if found.fates[fate]],
             "flags": [(found.flags[flag], words) for flag, words in FLAGS.items() if found.flags[flag]],
-            "rows": [(line, row, FATES[fate], [FLAGS[flag] for flag in row.flags]) for line, row, fate in found.rows],
+            "rows": [(row, FATES[fate], [SHORT_FLAGS[flag] for flag in row.flags]) for row, fate in found.rows],
             "wrong": [(line, REASONS[row.why], row.cell) for line, row in found.wrong],
             "to_do": found.fates[Fate.NEW] + found.fates[Fate.CHANGED],
         }

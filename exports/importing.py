@@ -46,7 +46,7 @@ class Preview:
 
     fates: Counter[Fate] = field(default_factory=Counter)
     flags: Counter[Flag] = field(default_factory=Counter)
-    rows: list[tuple[int, OldRow, Fate]] = field(default_factory=list)
+    rows: list[tuple[OldRow, Fate]] = field(default_factory=list)
     wrong: list[tuple[int, WrongRow]] = field(default_factory=list)
 
 
@@ -64,15 +64,14 @@ def preview(history: HistoryImport) -> Preview:
     """Say what importing a file would do."""
     found = Preview()
     for batch in _batches(history):
-        rows = [(line, row) for line, row in batch if isinstance(row, OldRow)]
+        rows = [row for _line, row in batch if isinstance(row, OldRow)]
         wrong = [(line, row) for line, row in batch if isinstance(row, WrongRow)]
-        fates = _fates([row for _line, row in rows])
+        fates = _fates(rows)
         found.fates.update(fates)
         found.fates[Fate.WRONG] += len(wrong)
-        found.flags.update(flag for _line, row in rows for flag in row.flags)
+        found.flags.update(flag for row in rows for flag in row.flags)
         found.wrong += wrong[: SHOWN - len(found.wrong)]
-        shown = [(line, row, fate) for (line, row), fate in zip(rows, fates, strict=True)]
-        found.rows += shown[: SHOWN - len(found.rows)]
+        found.rows += list(zip(rows, fates, strict=True))[: SHOWN - len(found.rows)]
     return found
 
 

@@ -4,10 +4,11 @@ import heapq
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.db.models import Q
 
+from exports.columns import Row
 from exports.models import ImportedTransaction
 from exports.period import Period
 from stations.models import Transaction
@@ -39,24 +40,6 @@ _IMPORTED = (
     "station_name",
     "station_mac_address",
 )
-
-
-class Row(NamedTuple):
-    """One charging operation. Times are UTC; empty texts and None: not known.
-
-    `pk` is None for one of an old device, `meter_start_wh` where its station's meter began.
-    """
-
-    started_at: datetime
-    number: int
-    stopped_at: datetime | None
-    mac_address: str
-    station: str
-    id_tag: str
-    badge_name: str
-    energy_wh: int | None
-    pk: int | None
-    meter_start_wh: int = 0
 
 
 def rows_of(period: Period) -> Iterator[Row]:

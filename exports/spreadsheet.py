@@ -8,8 +8,8 @@ from itertools import chain, islice
 from typing import IO, cast
 from xml.sax.saxutils import escape
 
-from exports.columns import COLUMNS, NOT_AVAILABLE, is_formula
-from exports.rows import PAGE, Row
+from exports.columns import COLUMNS, NOT_AVAILABLE, Row, is_formula
+from exports.rows import PAGE
 
 ROWS_OF_SHEET = 1_048_575  # below the heading
 _EPOCH = datetime(1899, 12, 30)  # noqa: DTZ001 (a spreadsheet's clock has no time zone)

@@ -7,10 +7,10 @@ from decimal import Decimal
 from itertools import groupby
 from operator import itemgetter
 
-from exports.columns import defuse, write_energy
+from exports.columns import Row, defuse, write_energy
 from exports.models import ExportSettings
 from exports.period import Period
-from exports.rows import Row, pages_of, rows_of
+from exports.rows import pages_of, rows_of
 from exports.tariff import Reading, Tariff, off_peak_of
 from stations.models import MeterValue
 

@@ -25,6 +25,7 @@ from badges.refusals import keep_refusal  # noqa: E402
 from badges.scanning import note_scanned, start_scan  # noqa: E402
 from energy.balancing import balance  # noqa: E402
 from energy.models import Allocation, Installation, Meter, Reading  # noqa: E402
+from exports.models import ExportSettings, HistoryImport, ImportedTransaction, MonthlyMail  # noqa: E402
 from stations.commanding import note_sent, request_command, settle_command  # noqa: E402
 from stations.models import (  # noqa: E402
     Certificate,
@@ -33,6 +34,7 @@ from stations.models import (  # noqa: E402
     CommandState,
     Connector,
     Frame,
+    MeterValue,
     SecurityEvent,
     Station,
     StationState,
@@ -160,6 +162,56 @@ def add_records() -> None:
     supervisor, later = Badge.objects.create(id_tag="5AFE", type="supervisor"), now + timedelta(minutes=10)
     StopRequest.objects.create(station=station, badge=supervisor, asked_at=now, open_until=later)
     StopRequest.objects.create(station=station, badge=supervisor, asked_at=now, transaction=Transaction.objects.first())
+    add_history(station, now)
+
+
+def add_history(station: Station, now: datetime) -> None:
+    """Add what was charged: a session with its course, an imported one, a month that could not be sent."""
+    running = Transaction.objects.filter(connector__station=station).first()
+    begun = now - timedelta(hours=30)
+    charged = {"meter_start_wh": 100_000, "meter_stop_wh": 117_250, "flags": ["clock"], "stop_reason": "EVDisconnected"}
+    ended = Transaction.objects.create(
+        connector=running.connector,
+        badge=running.badge,
+        id_tag=running.id_tag,
+        started_at=begun,
+        stopped_at=begun + timedelta(hours=3),
+        **charged,
+    )
+    for minute in range(0, 181, 5):
+        current_a = 15.8 if minute < 130 else max(0.0, 15.8 - (minute - 130) / 4)
+        MeterValue.objects.create(
+            connector=running.connector,
+            transaction=ended,
+            measured_at=begun + timedelta(minutes=minute),
+            power_w=current_a * 690,
+            energy_wh=100_000 + min(17_250, minute * 110),
+            current_l1_a=current_a,
+            current_l2_a=current_a * 0.97,
+            current_l3_a=current_a * 1.02,
+        )
+    brought_by = HistoryImport.objects.create(
+        file_name="chargements-2022.csv",
+        time_zone="Europe/Paris",
+        is_wh=True,
+        state="finished",
+        done=1,
+        total=1,
+        added=1,
+    )
+    ImportedTransaction.objects.create(
+        number=12,
+        station_mac_address="a0:02:4a:e0:a3:c5",
+        started_at=begun,
+        id_tag="34f5db32",
+        flags=["not_ended", "energy_wrapped"],
+        brought_by=brought_by,
+    )
+    month = now.date().replace(day=1)
+    MonthlyMail.objects.create(month=month, state="failed", error="450 mailbox busy", tried_at=now, retry_at=now)
+    ExportSettings.objects.update_or_create(
+        pk=1, defaults={"price": "0.2516", "off_peak_price": "0.2068", "off_peak_times": "22:00-06:00"}
+    )
 
 
 def add_import() -> None:
@@ -215,6 +267,11 @@ def obey(command: str, words: list[str]) -> None:
                 settle_command(command_id=asked.pk, state=CommandState.ACCEPTED, answer=json.loads(" ".join(words)))
         case "clear":
             for model in (
+                MeterValue,
+                ImportedTransaction,
+                HistoryImport,
+                MonthlyMail,
+                ExportSettings,
                 Scan,
                 Refusal,
                 Transaction,

@@ -14,7 +14,7 @@ from exports.columns import COLUMNS
 from exports.formats import FORMATS
 from exports.models import HistoryImport, ImportedTransaction
 from exports.period import Period, month_of
-from exports.rows import PAGE, rows_of
+from exports.rows import rows_of
 from stations.models import Transaction
 from stations.removal import delete_stations
 from tests.exports.history import NOON, charged, garage
@@ -75,11 +75,12 @@ def test_imported_sessions_stand_among_the_others_in_the_order_of_their_beginnin
     assert lines()[0][1:] == ["a0:02:4a:e0:a3:b0", "N/A", "05/01/2026 14:00", "", "24cfd58", "N/A", ""]
 
 
-def test_every_session_is_exported_once_where_many_began_in_the_same_second():
+def test_every_session_is_exported_once_where_many_began_in_the_same_second(monkeypatch):
+    monkeypatch.setattr("exports.rows.PAGE", page := 10)
     connector = garage()
     made = [
         Transaction(connector=connector, id_tag=f"{i}", meter_start_wh=0, started_at=NOON, stopped_at=NOON)
-        for i in range(2 * PAGE + 3)
+        for i in range(2 * page + 3)
     ]
     Transaction.objects.bulk_create(made)
     assert [int(line[0]) for line in lines()] == sorted(Transaction.objects.values_list("pk", flat=True))

@@ -9,10 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from exports.columns import COLUMNS
+from exports.columns import COLUMNS, Row
 from exports.formats import as_csv
 from exports.old_file import Flag, NoHistory, OldRow, Why, cells_in, decode, read_row, says_wh
-from exports.rows import Row
 
 PARIS, REUNION = ZoneInfo("Europe/Paris"), ZoneInfo("Indian/Reunion")
 # The example of the manual, §05.09: some of its rows, all kinds of them.
