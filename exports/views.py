@@ -58,10 +58,11 @@ async def export_file(request: HttpRequest, kind: str) -> HttpResponseBase:
 async def _in_pieces(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
     """Make each piece in the thread of this request, so that stations are heard meanwhile."""
     make = sync_to_async(_piece)
-    while piece := await make(pieces):
-        yield piece
+    while (piece := await make(pieces)) is not None:
+        if piece:  # what is compressed comes in bursts
+            yield piece
 
 
-def _piece(pieces: Iterator[bytes]) -> bytes:
-    """Make one piece; nothing after the last."""
-    return next(pieces, b"")
+def _piece(pieces: Iterator[bytes]) -> bytes | None:
+    """Make one piece; None after the last."""
+    return next(pieces, None)

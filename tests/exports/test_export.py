@@ -218,11 +218,15 @@ async def test_a_file_is_sent_piece_by_piece(administrator):
     await sync_to_async(lambda: charged(garage(), comment="Anna"))()
     client = AsyncClient()
     client.cookies = administrator.cookies
-    answer = await client.get("/export/transactions.csv", {"from": "2026-01-05", "to": "2026-01-05"})
-    assert answer.headers["Content-Disposition"] == ('attachment; filename="transactions-2026-01-05-2026-01-05.csv"')
-    pieces = [piece async for piece in answer.streaming_content]
-    assert len(pieces) == 2
-    assert b"05/01/2026 13:00,,CAFE01,Anna," in pieces[1]
+    for kind in FORMATS:
+        answer = await client.get(f"/export/transactions.{kind}", {"from": "2026-01-01", "to": "2026-01-31"})
+        name = f"transactions-2026-01-01-2026-01-31.{kind}"
+        assert answer.headers["Content-Disposition"] == f'attachment; filename="{name}"'
+        pieces = [piece async for piece in answer.streaming_content]
+        assert len(pieces) > 1
+        assert all(pieces)
+        expected = await sync_to_async(exported)(kind)
+        assert (b"".join(pieces) == expected) or (kind == "xlsx" and len(b"".join(pieces)) == len(expected))
 
 
 @pytest.mark.parametrize("days", ["", "from=2026-01-01", "from=2026-01-01&to=2027-01-02", "from=x&to=2026-02-30"])
