@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import openpyxl
 import pytest
+from asgiref.sync import sync_to_async
 from django.test import AsyncClient
 
 from exports.columns import COLUMNS
@@ -212,10 +213,16 @@ def test_a_leap_year_is_a_year(administrator):
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("closed_connections")
-async def test_a_file_is_sent_piece_by_piece(administrator):
-    from asgiref.sync import sync_to_async
+async def test_a_file_is_sent_piece_by_piece_to_its_end(administrator, monkeypatch):
+    monkeypatch.setattr("exports.rows.PAGE", 1)
+    monkeypatch.setattr("exports.spreadsheet.PAGE", 1)
 
-    await sync_to_async(lambda: charged(garage(), comment="Anna"))()
+    def charge():
+        connector = garage()
+        for hour in range(5):
+            charged(connector, NOON + timedelta(hours=hour), NOON + timedelta(hours=hour))
+
+    await sync_to_async(charge)()
     client = AsyncClient()
     client.cookies = administrator.cookies
     for kind in FORMATS:
