@@ -89,8 +89,8 @@ def no_history() -> str:
     )
 
 
-@require_http_methods(["GET", "POST"])
 @role_required(Role.ADMINISTRATOR)
+@require_http_methods(["GET", "POST"])
 @never_cache
 def import_file(request: HttpRequest) -> HttpResponse:
     """Take in a file, to be looked at first; list the imports that were."""
@@ -107,8 +107,8 @@ def import_file(request: HttpRequest) -> HttpResponse:
     return page(request, "exports/import_file.html", _("Import a history"), {"form": form, "past": past})
 
 
-@require_http_methods(["GET", "POST"])
 @role_required(Role.ADMINISTRATOR)
+@require_http_methods(["GET", "POST"])
 @never_cache
 def history_import(request: HttpRequest, number: int) -> HttpResponse:
     """Show what an import would do, how far it is or what it did; begin it, stop it, undo it."""

@@ -47,8 +47,8 @@ class RecipientsForm(forms.Form):
         return ", ".join(addresses)
 
 
-@require_http_methods(["GET", "POST"])
 @role_required(Role.ADMINISTRATOR)
+@require_http_methods(["GET", "POST"])
 @never_cache
 def monthly_mail(request: HttpRequest) -> HttpResponse:
     """Show and change who is sent the charging of each month; send again what failed."""
@@ -59,7 +59,7 @@ def monthly_mail(request: HttpRequest) -> HttpResponse:
             messages.success(request, _("It is sent again within ten minutes."))
         return redirect("monthly-mail")
     settings = ExportSettings.get_solo()
-    form = RecipientsForm(request.POST or None, initial={"mail_to": settings.mail_to})
+    form = RecipientsForm(request.POST if request.method == "POST" else None, initial={"mail_to": settings.mail_to})
     if request.method == "POST" and form.is_valid():
         save_recipients(mail_to=form.cleaned_data["mail_to"], language=get_language() or "en")
         messages.success(request, _("Saved. It counts from the month that is not over yet."))

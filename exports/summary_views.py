@@ -24,8 +24,8 @@ from exports.summary import summarise, summary_lines
 from exports.tariff import NoTimes, off_peak_of
 
 
-@require_GET
 @role_required(Role.ADMINISTRATOR)
+@require_GET
 @never_cache
 def summary(request: HttpRequest) -> HttpResponse:
     """Show the sums of a period, at first of this month; as a file with `csv`."""
@@ -95,8 +95,8 @@ class TariffForm(forms.ModelForm):  # type: ignore[type-arg]
         return cleaned
 
 
-@require_http_methods(["GET", "POST"])
 @role_required(Role.ADMINISTRATOR)
+@require_http_methods(["GET", "POST"])
 @never_cache
 def tariff(request: HttpRequest) -> HttpResponse:
     """Show and change what energy costs."""

@@ -20,8 +20,8 @@ from exports.page import page
 from exports.rows import rows_of
 
 
-@require_GET
 @role_required(Role.ADMINISTRATOR)
+@require_GET
 @never_cache
 def export(request: HttpRequest) -> HttpResponse:
     """Ask for the period and the format; send on to the file where both are known."""
@@ -33,8 +33,8 @@ def export(request: HttpRequest) -> HttpResponse:
     return page(request, "exports/export.html", _("Export data"), {"form": form})
 
 
-@require_GET
 @role_required(Role.ADMINISTRATOR)
+@require_GET
 async def export_file(request: HttpRequest, kind: str) -> HttpResponseBase:
     """Send the transactions of a period, piece by piece."""
     zone = timezone.get_current_timezone()
