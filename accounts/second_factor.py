@@ -5,7 +5,6 @@ import secrets
 from datetime import timedelta
 from urllib.parse import quote, urlencode
 
-import segno
 from django.db import transaction
 from django.utils import timezone
 from django.utils.safestring import SafeString
@@ -13,6 +12,7 @@ from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
 
 from accounts import audit
 from accounts.models import AccessSettings, Authenticator, Role, User
+from accounts.qr_code import draw_qr_code
 from accounts.secrets import keyed_hash
 
 RECOVERY_CODES = 10
@@ -110,8 +110,7 @@ def qr_code(device: Authenticator, *, site: str) -> SafeString:
     secret = base64.b32encode(device.bin_key).decode()
     query = urlencode({"secret": secret, "issuer": site}, quote_via=quote)
     address = f"otpauth://totp/{quote(f'{site}:{device.user.username}')}?{query}"
-    drawing = segno.make(address, error="m", micro=False)
-    return SafeString(drawing.svg_inline(border=4, light="#fff", omitsize=True))
+    return draw_qr_code(address)
 
 
 def _lock(user: User) -> None:
