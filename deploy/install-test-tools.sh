@@ -1,6 +1,6 @@
 #!/bin/sh
 # Install what tests need beside Python: Chromium for the browser tests, gettext for the check of the translations,
-# PostgreSQL to test against it, nginx to test the configuration that is delivered.
+# PostgreSQL to test against it, nginx to test the configuration that is delivered, iproute2 to build a network to search.
 # Without the rights to, say so; the tests that need them then skip, saying why.
 set -eu
 missing=
@@ -8,6 +8,7 @@ command -v chromium >/dev/null || missing="$missing chromium"
 command -v msgfmt >/dev/null || missing="$missing gettext"
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
 command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing="$missing nginx-light"
+command -v ip >/dev/null || missing="$missing iproute2"
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" = 0 ]; then as_root=; elif sudo -n true 2>/dev/null; then as_root=sudo; else
     echo "Not installed, for want of root or sudo:$missing. Tests that need them will be skipped." >&2

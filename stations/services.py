@@ -1,5 +1,7 @@
 """Writes on stations and their connectors: connecting, booting, state, limits. `transactions.py` has the rest."""
 
+from datetime import timedelta
+
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F, OuterRef, Subquery, Value
@@ -7,6 +9,7 @@ from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
 from accounts import audit
+from stations.discovery.joining import join_stations
 from stations.editions import hold_room, room_for_stations
 from stations.errors import StationRefused
 from stations.models import (
@@ -26,6 +29,7 @@ from stations.ocpp16.normalise import Boot, Status
 from stations.security import hold_to_profile
 from stations.signals import decide_again
 
+JOINED_FOR = timedelta(days=1)  # who had an address at the last search may have another later
 IDLE_STATUSES = frozenset({ConnectorStatus.AVAILABLE, ConnectorStatus.UNAVAILABLE, ConnectorStatus.RESERVED})
 
 
@@ -46,7 +50,8 @@ def admit_station(*, identity: str, offer: Offer, socket_id: str) -> Station:
     now = timezone.now()
     station.socket_id, station.connected_at, station.last_seen_at = socket_id, now, now
     station.ip_address = offer.ip_address or station.ip_address
-    _write(station, "socket_id", "connected_at", "last_seen_at", "ip_address", *secured)
+    station.called_address = offer.called_address
+    _write(station, "socket_id", "connected_at", "last_seen_at", "ip_address", "called_address", *secured)
     if station.security_profile != profile:
         audit.record(station, {"security_profile": (profile, station.security_profile)})
     ask_to_decide()
@@ -115,6 +120,8 @@ def boot_station(*, station_id: int, boot: Boot) -> str:
     Preconfiguration.objects.filter(station=station).update(needs_reboot=False)
     LocalList.objects.filter(preconfiguration__station=station).update(is_checked=False)
     forget_limits(station_id=station_id)
+    if not (station.mac_address and station.host_name):
+        join_stations(seen_since=timezone.now() - JOINED_FOR)
     return station.state
 
 

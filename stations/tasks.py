@@ -1,8 +1,9 @@
-"""Celery tasks: the upkeep of what is kept of stations, and of the lists of badges in them."""
+"""Celery tasks: the upkeep of what is kept of stations, and of the lists of badges in them, the search."""
 
 from celery import shared_task
 
 from stations import commanding, fail_safe, local_lists, message_log, security
+from stations.discovery import search
 
 
 @shared_task(name="stations.tasks.tidy_commands", ignore_result=True)
@@ -28,3 +29,10 @@ def forget_old_frames() -> None:
 def check_local_lists() -> None:
     """Have the stations told whose list of badges is no longer right."""
     local_lists.check_local_lists()
+
+
+@shared_task(name="stations.tasks.search_stations", ignore_result=True)
+def search_stations(run: int) -> None:
+    """Search for a second, then go on behind the other work of this queue."""
+    if search.search_on(run=run):
+        search_stations.apply_async(args=(run,), retry=False)

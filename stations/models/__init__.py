@@ -20,6 +20,7 @@ from stations.models.local_list import BadgeList, LocalList
 from stations.models.message_log import FRAMES_KEPT, Frame
 from stations.models.preconfiguration import Preconfiguration
 from stations.models.progress import ProgressKind, StationProgress
+from stations.models.search import StationSearch, StationSearchState, StationSearchStep
 from stations.models.security import Certificate, CertificateAuthority, CertificateState, SecurityEvent
 from stations.models.stop_request import StopRequest
 
@@ -50,6 +51,9 @@ __all__ = [
     "SecurityProfile",
     "Station",
     "StationProgress",
+    "StationSearch",
+    "StationSearchState",
+    "StationSearchStep",
     "StationState",
     "StopRequest",
     "StrayMessage",

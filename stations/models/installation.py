@@ -174,6 +174,7 @@ class Station(models.Model):
     socket_id = models.CharField(max_length=120, blank=True, editable=False)
     connected_at = models.DateTimeField(_("connected at"), null=True, blank=True, editable=False)
     last_seen_at = models.DateTimeField(_("last heard at"), null=True, blank=True, editable=False)
+    called_address = models.CharField(max_length=45, blank=True, editable=False)  # of this machine, which it is set to
     standing_fail_safe_a = models.FloatField(null=True, blank=True, editable=False)
 
     cpo_server = models.ForeignKey(CpoServer, models.PROTECT, null=True, blank=True, related_name="stations")

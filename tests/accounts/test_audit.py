@@ -38,7 +38,7 @@ LEFT_OUT = {
     "stations.cposerver": "id",
     "stations.station": (
         "id ip_address vendor model serial_number firmware_version wanted_security_profile connection_profile "
-        "socket_id connected_at last_seen_at standing_fail_safe_a"
+        "socket_id connected_at last_seen_at called_address standing_fail_safe_a"
     ),
     "stations.certificate": "id fingerprint request_hash pem not_before not_after answer issued_at",
 }
