@@ -8,7 +8,7 @@ from pathlib import Path
 from django.conf import settings
 
 from llm_site.system.identity import host_name
-from stations.addresses import addresses
+from stations import addresses
 
 STARTED_AT = datetime.fromtimestamp(time.time(), UTC)
 
@@ -21,13 +21,7 @@ def name_url() -> str:
 
 def ocpp_addresses() -> list[str]:
     """List what can be entered in a station, without its identity: the name first, then each address."""
-    hosts = [known.host for known in addresses()]
-    if settings.MDNS:
-        hosts.insert(0, f"{host_name()}.local")
-    found = [f"ws://{host}:{settings.PORT}/ocpp/" for host in hosts]
-    if settings.TLS_CERT:
-        found += [f"wss://{host}:{settings.TLS_PORT}/ocpp/" for host in hosts]
-    return found
+    return addresses.ocpp_addresses(f"{host_name()}.local" if settings.MDNS else "")
 
 
 def machine_name() -> str:

@@ -36,7 +36,7 @@ from llm_site.system.kept_backups import (
     request_restore,
 )
 from llm_site.system.logs import write_logs
-from stations.addresses import addresses
+from stations.addresses import addresses, stations_at_lost_addresses
 from stations.models import Transaction
 
 P = ParamSpec("P")
@@ -86,6 +86,7 @@ def system(request: HttpRequest) -> HttpResponse:
         "host_name": f"{host_name()}.local",
         "name_url": machine.name_url() if settings.MDNS else "",
         "addresses": addresses(),
+        "lost": stations_at_lost_addresses(),
         "port": settings.PORT,
         "tls_port": settings.TLS_PORT if settings.TLS_CERT else None,
         "ocpp_addresses": machine.ocpp_addresses(),

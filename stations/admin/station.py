@@ -21,6 +21,7 @@ from stations.admin.fleet_commands import FleetCommandTools
 from stations.admin.preconfiguration import PreconfigurationInline
 from stations.admin.progress import ProgressInline
 from stations.admin.removal import StationRemoval
+from stations.admin.search import StationSearchPage
 from stations.admin.security import security_page
 from stations.admin.station_form import ADD_FIELDSETS, FIELDSETS, READ_ONLY, StationForm
 from stations.admin.station_list import StationList, approve_or_say_why, limit_in_words, why_not_usable
@@ -69,7 +70,7 @@ class ConnectorInline(TabularInline):  # type: ignore[misc]
 
 
 @admin.register(Station)
-class StationAdmin(StationList, Together, StationRemoval, FleetCommandTools, StopRequests):
+class StationAdmin(StationList, Together, StationSearchPage, StationRemoval, FleetCommandTools, StopRequests):
     """Charging stations."""
 
     form = StationForm

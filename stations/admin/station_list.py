@@ -26,7 +26,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from stations.addresses import where_to_connect
+from stations.addresses import stations_at_lost_addresses, where_to_connect
 from stations.editions import maximum_stations, room_for_stations
 from stations.errors import EditionFull
 from stations.models import Connector, Station, StationState, Transaction
@@ -136,6 +136,7 @@ class StationList(ModelAdmin):  # type: ignore[misc]
             "waiting": Station.objects.filter(state=StationState.PENDING).count(),
             "room": room_for_stations(),
             "maximum": maximum_stations(),
+            "lost": stations_at_lost_addresses(),
         }
         answer: HttpResponse = super().changelist_view(request, {**(extra_context or {}), **here})
         return answer

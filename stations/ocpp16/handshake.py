@@ -31,7 +31,8 @@ class ClientCertificate:
 class Offer:
     """What a connection offers; None: nothing. The user name of HTTP Basic is left out, the address says who it is.
 
-    `certificate_flaw`: why the certificate that was shown is not among it; empty: none was.
+    `certificate_flaw`: why the certificate that was shown is not among it; empty: none was. `called_address`: the
+    address of this machine that the station is set to; empty where that is a name, or there is a proxy between them.
     """
 
     is_encrypted: bool = False
@@ -39,6 +40,7 @@ class Offer:
     certificate: ClientCertificate | None = None
     ip_address: str | None = None
     certificate_flaw: str = ""
+    called_address: str = ""
 
 
 def read_offer(scope: Mapping[str, Any], identity: str) -> Offer:
@@ -53,7 +55,15 @@ def read_offer(scope: Mapping[str, Any], identity: str) -> Offer:
     tls = scope.get("extensions", {}).get("tls")
     flaw = (tls and tls.get("client_cert_error")) or ""
     chain = tls["client_cert_chain"] if tls and not flaw else ()
-    return Offer(tls is not None, password, _certificate(chain[0]) if chain else None, client, flaw)
+    certificate = _certificate(chain[0]) if chain else None
+    return Offer(tls is not None, password, certificate, client, flaw, _called_address(scope, headers))
+
+
+def _called_address(scope: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> str:
+    """Return the address in the request where it is the one that the connection came in at."""
+    own = (scope.get("server") or [""])[0]
+    called = headers.get(b"host", b"").decode("latin1").partition(":")[0]
+    return called if called == own and not called.startswith("127.") else ""
 
 
 def _password(header: bytes, identity: str) -> bytes | None:

@@ -27,6 +27,7 @@ from energy.balancing import balance  # noqa: E402
 from energy.models import Allocation, Installation, Meter, Reading  # noqa: E402
 from exports.models import ExportSettings, HistoryImport, ImportedTransaction, MonthlyMail  # noqa: E402
 from stations.commanding import note_sent, request_command, settle_command  # noqa: E402
+from stations.discovery.hosts import Host  # noqa: E402
 from stations.models import (  # noqa: E402
     Certificate,
     Circuit,
@@ -37,6 +38,8 @@ from stations.models import (  # noqa: E402
     MeterValue,
     SecurityEvent,
     Station,
+    StationSearch,
+    StationSearchState,
     StationState,
     StopRequest,
     StrayMessage,
@@ -229,6 +232,25 @@ def work_on_import() -> None:
     write_import(run=run)
 
 
+def see() -> None:
+    """Let the last search have seen six stations, two of which are connected, and what is none."""
+    six = [("hager-evcs-cPW7zN", "a0:02:4a:e0:a1:04"), ("ace-ACE0870096", "54:9a:11:90:00:96")]
+    six += [(f"hager-evcs-aB0{number}xY", f"a0:02:4a:e0:00:0{number}") for number in (1, 2)]
+    six += [("TeslaWallConnector_9A2B", "98:ed:5c:00:00:01"), ("go-echarger_123456", "98:fc:84:10:00:01")]
+    hosts = [Host(mac, (f"192.168.1.{50 + at}",), (name,), (), (80,)) for at, (name, mac) in enumerate(six)]
+    hosts += [Host("90:98:77:00:00:01", ("192.168.1.33",)), Host("02:00:00:00:00:01", ("192.168.1.1",), ("router",))]
+    hosts += [Host("02:00:00:00:60:01", ("192.168.1.51",))]
+    seen = [host.dump() for host in hosts]
+    StationSearch.objects.update_or_create(
+        pk=1, defaults={"seen": seen, "state": StationSearchState.FINISHED, "begun_at": timezone.now()}
+    )
+    at_hager = {"ip_address": "192.168.1.52", "called_address": "192.168.1.10"}
+    Station.objects.filter(identity="EV-01").update(**at_hager)
+    Station.objects.filter(identity="EV-02").update(ip_address="192.168.1.50")
+    lost = {"socket_id": "", "called_address": "192.168.1.9"}
+    Station.objects.filter(identity__in=["EV-06", "EV-07"]).update(**lost)
+
+
 def obey(command: str, words: list[str]) -> None:
     """Carry out one line."""
     match command:
@@ -249,6 +271,8 @@ def obey(command: str, words: list[str]) -> None:
             add_import()
         case "work-on-import":
             work_on_import()
+        case "see":  # what a search sees, and is over then
+            see()
         case "turn":
             building, charging = float(words[0]), float(words[1])
             turn(timezone.now(), [building, building - 4.5, building - 2.0], [charging] * 3)
@@ -285,7 +309,7 @@ def obey(command: str, words: list[str]) -> None:
                 SignInTries,
             ):
                 model.objects.all().delete()
-            for model in (Installation, Meter, BadgeSettings, AccessSettings, BadgeImport, ImportedRow):
+            for model in (Installation, Meter, BadgeSettings, AccessSettings, BadgeImport, ImportedRow, StationSearch):
                 model.objects.all().delete()
     announce()
 

@@ -88,6 +88,7 @@ RULES = {
     "system-restore": Rule(Role.ADMINISTRATOR, status=404),
     "system": Rule(Role.ADMINISTRATOR, posted=405),
     "system-*": ADMINISTRATOR,
+    "well-known*": Rule(ANYONE, posted=405),
     # --- the REST API
     "api-*:openapi-json": ALL,
     "api-*:openapi-view": ALL,

@@ -140,7 +140,7 @@ def test_the_tutorial_counts_the_stations_that_say_they_are_wired_otherwise(admi
 def test_every_link_of_the_tutorial_opens(administrator):
     page = administrator.get("/tutorial/").content.decode()
     links = re.findall(r'<a href="([^"]+)"', page[page.index('<ol class="tutorial">') : page.index("</ol>")])
-    assert len(links) == 6
+    assert len(links) == 7
     assert {administrator.get(link, follow=True).status_code for link in links} == {200}
 
 
