@@ -55,7 +55,7 @@ browser: $(VENV)/.installed-dev
 # Takes the pictures of docs/screenshots anew.
 screenshots: export LLM_KEEP_SCREENSHOTS = 1
 screenshots: $(VENV)/.installed-dev
-	$(VENV)/bin/pytest tests/browser -k "first_start or sets_the_product_up or walked_dynamic or set_up_from or overview_is_accessible"
+	$(VENV)/bin/pytest tests/browser -k "first_start or sets_the_product_up or walked_dynamic or set_up_from or searched_chosen or overview_is_accessible"
 
 bench-allocate: $(VENV)/.installed-dev
 	$(PY) -m bench.allocate
