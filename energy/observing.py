@@ -10,6 +10,7 @@ from django.db.models import Exists, OuterRef, Subquery
 
 from energy.allocation import Circuit, ConnectorSeen, Observation
 from energy.models import Installation, Mode
+from energy.operator_limits import OperatorLimits, operator_limits
 from stations.models import Circuit as CircuitRow
 from stations.models import (
     Connector,
@@ -79,6 +80,9 @@ def observe(
     connectors = Counter(row.station_id for row in rows)
     default = default_fail_safe_a(installation, len(connectors))
     circuits = _circuits(installation)
+    operators = operator_limits(now)
+    root = STATIC_CIRCUIT if installation.mode == Mode.STATIC else None
+    circuits += operators.circuits((row.station for row in rows), root)
     seen = []
     places: dict[Hashable, Place] = {}
     by_station: dict[int, tuple[Station, list[int]]] = {}
@@ -96,7 +100,8 @@ def observe(
             is_tested=row.is_tested,
         )
         places[row.pk] = place
-        seen.append(_seen(row, place, installation, now, fail_safe_a(station, default, connectors[station.pk])))
+        share_a = fail_safe_a(station, default, connectors[station.pk])
+        seen.append(_seen(row, place, installation, now, share_a, operators))
         by_station.setdefault(station.pk, (station, []))[1].append(row.number)
     station_places = [
         StationPlace(
@@ -166,7 +171,9 @@ def _circuits(installation: Installation) -> tuple[Circuit, ...]:
     return tuple(circuits)
 
 
-def _seen(row: Connector, place: Place, installation: Installation, now: float, fail_safe: float) -> ConnectorSeen:
+def _seen(
+    row: Connector, place: Place, installation: Installation, now: float, fail_safe: float, operators: OperatorLimits
+) -> ConnectorSeen:
     """Put one connector into the controller's words."""
     station = row.station
     root = STATIC_CIRCUIT if installation.mode == Mode.STATIC else None
@@ -182,7 +189,8 @@ def _seen(row: Connector, place: Place, installation: Installation, now: float, 
         accepted=row.accepted_limit_a,
         fail_safe=fail_safe,
         priority=station.priority,
-        circuit=station.circuit.name if station.circuit else root,
+        cap=operators.cap(row.pk),
+        circuit=operators.circuit_of(station, station.circuit.name if station.circuit else root),
     )
 
 

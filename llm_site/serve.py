@@ -15,12 +15,15 @@ from typing import Any  # noqa: E402 (Daphne takes the event loop at import)
 from autobahn.websocket.types import ConnectionDeny  # noqa: E402
 from daphne.server import Server  # noqa: E402
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol  # noqa: E402
+from twisted.internet import reactor  # noqa: E402
 
 from llm_site.asgi import application  # noqa: E402
 from llm_site.inbox import Inbox  # noqa: E402
 from llm_site.settings import PORT, TLS_CERT  # noqa: E402
 from llm_site.tls import listen, tls_of  # noqa: E402
 from stations.commanding import end_commands_of_last_life  # noqa: E402
+from stations.cpo.links import start_relays  # noqa: E402
+from stations.cpo.standing import forget_states  # noqa: E402
 from stations.fail_safe import end_tests_of_last_life  # noqa: E402
 from stations.services import forget_sockets  # noqa: E402
 
@@ -159,6 +162,8 @@ def main() -> None:
     end_commands_of_last_life()
     end_tests_of_last_life()
     forget_sockets()
+    forget_states()
+    reactor.callLater(0, start_relays)
     WebSocketFactory.protocol = StationProtocol
     gc.collect()
     gc.freeze()

@@ -14,7 +14,7 @@ class StationsConfig(AppConfig):
         audit.track(Circuit, fields=["name", "limit_l1_a", "limit_l2_a", "limit_l3_a", "parent"])
         audit.track(
             CpoServer,
-            fields=["name", "url", "offline_policy"],
+            fields=["name", "url", "offline_policy", "ca_pem", "barred"],
             secrets=["password_sealed"],
             names={"password_sealed": _("Password")},
         )

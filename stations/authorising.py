@@ -16,10 +16,20 @@ from badges.authorisation import Decision, badge_settings, decide, find_badge
 from badges.models import AccessRule, Badge, BadgeType, Reason
 from badges.refusals import keep_refusal
 from badges.scanning import note_scanned, scans_at, was_scanned
+from stations.cpo.badges import decide_without
+from stations.cpo.outbox import current_link
 from stations.models import Connector, ConnectorStatus, Station, StopRequest, Transaction
 
 OUT_OF_USE = frozenset({ConnectorStatus.UNAVAILABLE, ConnectorStatus.FAULTED})
 ASKED_FOR = timedelta(minutes=10)
+REASON_OF = {
+    "Accepted": Reason.ACCEPTED,
+    "Invalid": Reason.UNKNOWN,
+    "Expired": Reason.EXPIRED,
+    "Blocked": Reason.INACTIVE,
+    "ConcurrentTx": Reason.IN_USE,
+}
+"""What an operator says of a badge, in our words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +56,9 @@ def present_badge(*, station_id: int, id_tag: str) -> Presented:
     A Supervisor's, where no connector is free, ends what runs: one alone at once, of several it is asked which.
     """
     station, badge = _station(station_id), find_badge(id_tag)
+    said = _said_by_operator(station, id_tag)
+    if said is not None:
+        return Presented(said)
     here = _running_at(station_id)
     is_own = any(one.id_tag.upper() == id_tag.upper() for one in here)
     if not is_own and (scans := scans_at(station_id)):
@@ -63,6 +76,9 @@ def judge_start(*, connector: Connector, id_tag: str, at: datetime, is_new: bool
     One that a station kept while it was offline is judged by its own day.
     """
     station, badge = _station(connector.station_id), find_badge(id_tag)
+    said = _said_by_operator(station, id_tag)
+    if said is not None:
+        return said, badge
     if was_scanned(station_id=station.pk, id_tag=id_tag, at=at):
         decision = Decision(Reason.SCANNED)
     else:
@@ -72,13 +88,25 @@ def judge_start(*, connector: Connector, id_tag: str, at: datetime, is_new: bool
 
 def judge_stop(*, station_id: int, id_tag: str, at: datetime) -> Decision:
     """Decide what is answered to the badge that ended a transaction: it has ended, whatever the answer."""
-    return _judge(find_badge(id_tag), _station(station_id), at=at, others=Transaction.objects.none())
+    station = _station(station_id)
+    said = _said_by_operator(station, id_tag)
+    return said or _judge(find_badge(id_tag), station, at=at, others=Transaction.objects.none())
 
 
 def judge_remote_start(*, station_id: int, id_tag: str) -> Decision:
     """Decide whether a badge that is named in a command may start to charge."""
-    others = Transaction.objects.all()
-    return _judge(find_badge(id_tag), _station(station_id), at=timezone.now(), others=others)
+    station = _station(station_id)
+    said = _said_by_operator(station, id_tag)
+    return said or _judge(find_badge(id_tag), station, at=timezone.now(), others=Transaction.objects.all())
+
+
+def _said_by_operator(station: Station, id_tag: str) -> Decision | None:
+    """Return what a station's operator said of a badge before, or its policy (SPEC S20); None: it has no operator."""
+    link = current_link(station)
+    if link is None:
+        return None
+    info = decide_without(link, id_tag)
+    return Decision(REASON_OF[info["status"]], info.get("expiryDate", ""))
 
 
 def _running_at(station_id: int) -> list[Running]:
@@ -106,7 +134,8 @@ def _charges_in(badge: Badge, others: QuerySet[Transaction]) -> bool:
 
 
 def _station(station_id: int) -> Station:
-    return Station.objects.only("name", "identity", "takes_all_badges").get(pk=station_id)
+    of_operator = ("is_cpo_enabled", "cpo_server_id", "cpo_identity", "state")
+    return Station.objects.only("name", "identity", "takes_all_badges", *of_operator).get(pk=station_id)
 
 
 def _agree(station: Station, badge: Badge) -> bool:

@@ -22,6 +22,11 @@ def maximum_stations() -> int | None:
         raise ImproperlyConfigured(f"LLM_EDITION: expected one of {known}, came {settings.EDITION!r}") from None
 
 
+def has_operators() -> bool:
+    """Say whether the edition connects stations to operators."""
+    return bool(settings.EDITION != "XEM510")
+
+
 def hold_room() -> int | None:
     """Return how many more stations may be configured, and let nobody else count until this transaction has ended.
 

@@ -50,6 +50,9 @@ class Wanted:
     left_out: int
 
 
+NO_BADGES = Wanted(EMPTY, [], 0)  # where an operator decides on badges (SPEC S20)
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """What a station is asked, and its progress as it was kept before."""
@@ -152,7 +155,10 @@ def _note_wanted() -> None:
     """Keep which list each station is to hold, where it is another than before."""
     known = _connected(Preconfiguration, "").filter(read_at__isnull=False).only("station_id", "reported")
     known = known.annotate(
-        takes_all=F("station__takes_all_badges"), wanted=F("local_list__wanted"), left_out=F("local_list__left_out")
+        takes_all=F("station__takes_all_badges"),
+        has_operator=F("station__is_cpo_enabled"),
+        wanted=F("local_list__wanted"),
+        left_out=F("local_list__left_out"),
     )
     able = [(row, can.list_length) for row in known if (can := capabilities(reported_by(row))).has_local_list]
     if not able:
@@ -161,7 +167,8 @@ def _note_wanted() -> None:
     changed: defaultdict[tuple[str, int], list[int]] = defaultdict(list)
     lists: dict[str, Wanted] = {}
     for row, length in able:
-        wanted = badges.wanted_by(row.station_id, row.takes_all, MOST_UNSAID if length is None else length)
+        most = MOST_UNSAID if length is None else length
+        wanted = NO_BADGES if row.has_operator else badges.wanted_by(row.station_id, row.takes_all, most)
         if (row.wanted, row.left_out) != (wanted.digest, wanted.left_out):
             changed[wanted.digest, wanted.left_out].append(row.pk)
             lists[wanted.digest] = wanted

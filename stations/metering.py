@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from django.db import connection, transaction
 from django.utils import timezone
 
+from stations.cpo.telling import Heard, tell_of_values
 from stations.models import Connector, MeterValue, Transaction
 from stations.ocpp16.normalise import MeterValues, Sample
 from stations.services import ask_to_decide, connector_of
@@ -70,6 +71,13 @@ def record_meter_values(*, reports: Sequence[Report]) -> list[Belonging | None]:
         if values.samples and not (belonging and belonging.stopped_at):
             live[connector_id] = values.samples[-1]
     keep_samples(rows)
+    told = [
+        Heard(station_id, values, belonging.pk if belonging else None)
+        for (station_id, values), belonging in zip(reports, found, strict=True)
+        if values.sent is not None
+    ]
+    if told:
+        tell_of_values(told)
     _note_live(live)
     ask_to_decide()
     return found
@@ -82,7 +90,12 @@ def record_portion(*, station_id: int, values: MeterValues) -> Belonging | None:
     if belonging is not None or values.connector > 0:
         connector_id = belonging.connector_id if belonging else connector_of(station_id, values.connector).pk
         kept = _samples_of(connector_id, {sample.at for sample in values.samples})
-        values = replace(values, samples=tuple(sample for sample in values.samples if sample not in kept))
+        is_repeated = any(sample in kept for sample in values.samples)
+        values = replace(
+            values,
+            samples=tuple(sample for sample in values.samples if sample not in kept),
+            sent=None if is_repeated else values.sent,
+        )
     return record_meter_values(reports=[(station_id, values)])[0]
 
 

@@ -15,6 +15,7 @@ from stations.errors import StationRefused
 from stations.models import (
     Connector,
     ConnectorStatus,
+    CpoLink,
     LocalList,
     Preconfiguration,
     ProgressKind,
@@ -54,6 +55,7 @@ def admit_station(*, identity: str, offer: Offer, socket_id: str) -> Station:
     _write(station, "socket_id", "connected_at", "last_seen_at", "ip_address", "called_address", *secured)
     if station.security_profile != profile:
         audit.record(station, {"security_profile": (profile, station.security_profile)})
+    station.has_operators = CpoLink.objects.filter(station=station).exists()
     ask_to_decide()
     return station
 

@@ -9,6 +9,8 @@ from django.db.models import Max, Q
 from badges.authorisation import Decision
 from badges.models import Reason
 from stations.authorising import judge_start, judge_stop
+from stations.cpo.outbox import current_link
+from stations.cpo.telling import tell_of_start, tell_of_stop
 from stations.metering import keep_samples
 from stations.models import Connector, Station, Transaction
 from stations.ocpp16.normalise import CLOCK_FLAG, METER_FLAG, Start, Stop
@@ -25,7 +27,7 @@ def start_transaction(*, station_id: int, start: Start, raw: dict[str, Any]) -> 
     A repeated start finds the first, and the answer that it got. One on a connector whose last transaction never ended
     closes that as lost; one that happened earlier (kept by a station that was offline) is itself closed until its stop
     arrives.
-    A refused badge begins one too: the energy may flow all the same.
+    A refused badge begins one too: the energy may flow all the same. Where the station has an operator, that is told.
     """
     connector = Connector.objects.select_for_update().get(pk=connector_of(station_id, start.connector).pk)
     repeated = _same_start(connector, start, raw)
@@ -48,6 +50,9 @@ def start_transaction(*, station_id: int, start: Start, raw: dict[str, Any]) -> 
     elif running is not None:
         close_transaction(running, at=start.at, meter_wh=start.meter_wh, reason=LOST)
     begun.save()
+    link = current_link(connector.station)
+    if link is not None:
+        tell_of_start(link=link, begun=begun, start=start, raw=raw)
     if begun.stopped_at is None:
         lasting_a, standing_a = connector.lasting_limit_a, connector.station.standing_fail_safe_a
         held_a = standing_a if standing_a is None or lasting_a is None else lasting_a
@@ -99,6 +104,7 @@ def stop_transaction(*, station_id: int, stop: Stop, raw: dict[str, Any]) -> Dec
             found.raw_stop, found.stop_id_tag = raw, stop.id_tag
             found.flags = [*found.flags, *(flag for flag in stop.flags if flag not in found.flags)]
             close_transaction(found, at=stop.at, meter_wh=stop.meter_wh, reason=stop.reason)
+            tell_of_stop(ended=found, stop=stop)
             if found.connector_id is not None:
                 keep_samples((found.connector_id, found.pk, sample) for sample in stop.samples)
         elif raw != found.raw_stop:

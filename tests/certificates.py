@@ -1,6 +1,7 @@
 """Keys, requests and certificates as stations and other authorities make them."""
 
 from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -47,3 +48,13 @@ def certificate_for(name, key, *, issuer=None, issuer_key=None, signs_for=None):
     if signs_for is not None:
         builder = builder.add_extension(x509.NameConstraints([x509.DirectoryName(signs_for)], None), critical=True)
     return builder.sign(issuer_key or key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
+
+
+def server_certificate(key):
+    """Return a certificate of 127.0.0.1 as PEM, which is its own authority."""
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder().subject_name(named("operator")).issuer_name(named("operator"))
+    builder = builder.public_key(key.public_key()).serial_number(x509.random_serial_number())
+    builder = builder.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=30))
+    names = x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))])
+    return builder.add_extension(names, critical=False).sign(key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()

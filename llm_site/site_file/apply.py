@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cryptography.fernet import InvalidToken
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import DataError, IntegrityError, models, transaction
 from django.utils import timezone
@@ -24,6 +25,7 @@ from llm_site.site_file.document import Document, Entry, Path, Problem, SiteFile
 from llm_site.site_file.shape import ALL, LISTS, SECTIONS
 from llm_site.site_file.state import lay_over, read_site
 from stations.connections import check_connections
+from stations.editions import has_operators
 from stations.models import Circuit, Connector, CpoServer, SecurityProfile, Station, StationState
 from stations.preconfiguration import onboard_now
 from stations.services import ask_to_decide
@@ -290,8 +292,8 @@ class _Writer:
     def _warn(self) -> None:
         """Say what is applied as asked but may not be what was meant."""
         warnings, meter = self.outcome.warnings, Meter.get_solo()
-        if Station.objects.filter(is_cpo_enabled=True).exists():
-            warnings.append("operator connections are stored, but this version does not connect to operators yet")
+        if Station.objects.filter(is_cpo_enabled=True).exists() and not has_operators():
+            warnings.append(f"edition {settings.EDITION} has no operator connection: what is set of it is only stored")
         by_password = Station.objects.filter(security_profile__in=(SecurityProfile.BASIC, SecurityProfile.TLS))
         for row in by_password.filter(password_hash="", next_password_hash=""):
             warnings.append(f'the station "{row.identity}" needs a password and has none: it cannot connect')

@@ -18,6 +18,7 @@ from stations.models.installation import (
 )
 from stations.models.local_list import BadgeList, LocalList
 from stations.models.message_log import FRAMES_KEPT, Frame
+from stations.models.operator import CpoIdTag, CpoLink, CpoMessage, CpoProfile, CpoTransaction, LinkState
 from stations.models.preconfiguration import Preconfiguration
 from stations.models.progress import ProgressKind, StationProgress
 from stations.models.search import StationSearch, StationSearchState, StationSearchStep
@@ -39,9 +40,15 @@ __all__ = [
     "CommandState",
     "Connector",
     "ConnectorStatus",
+    "CpoIdTag",
+    "CpoLink",
+    "CpoMessage",
+    "CpoProfile",
     "CpoServer",
+    "CpoTransaction",
     "FailSafeTest",
     "Frame",
+    "LinkState",
     "LocalList",
     "MeterValue",
     "PhaseRotation",

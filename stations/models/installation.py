@@ -99,8 +99,17 @@ class CpoServer(models.Model):
 
     name = models.CharField(_("name"), max_length=100, unique=True)
     url = models.CharField("URL", max_length=500)
-    offline_policy = models.CharField(max_length=10, choices=OfflinePolicy, default=OfflinePolicy.CACHED)
+    offline_policy = models.CharField(
+        _("who may charge while it cannot be reached"),
+        max_length=10,
+        choices=OfflinePolicy,
+        default=OfflinePolicy.CACHED,
+    )
     password_sealed = models.TextField(blank=True, editable=False)
+    ca_pem = models.TextField(
+        _("certificate authority (PEM)"), blank=True, help_text=_("Empty: those that this machine trusts.")
+    )
+    barred = models.JSONField(_("operations it may not ask for"), default=list, blank=True)
 
     class Meta:
         verbose_name = _("operator server")
@@ -180,6 +189,8 @@ class Station(models.Model):
     cpo_server = models.ForeignKey(CpoServer, models.PROTECT, null=True, blank=True, related_name="stations")
     cpo_identity = models.CharField(max_length=255, blank=True)
     is_cpo_enabled = models.BooleanField(default=False)
+
+    has_operators = False  # set when it connects: an operator has, or had, to be told of it
 
     class Meta:
         verbose_name = _("charging station")

@@ -4,6 +4,7 @@ A handler takes the socket and the payload as it came, and returns the reply's p
 """
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from itertools import chain
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from django.utils import timezone
 
 from stations.authorising import present_badge
+from stations.cpo import links, wording
 from stations.models import ProgressKind, StationState
 from stations.ocpp16 import complaints, normalise
 from stations.ocpp16.batching import keep_meter_values
@@ -44,6 +46,8 @@ async def boot_notification(socket: "StationConsumer", payload: Payload) -> Payl
     """BootNotification (§4.2): who the station is; told whether it may serve."""
     state = await in_database(boot_station, station_id=socket.station.pk, boot=normalise.read_boot(payload))
     status, interval_s = REPLY_TO_BOOT[StationState(state)]
+    for relay in links.relays_of(socket.station.pk):
+        relay.boot_again()
     socket.start_onboarding(SETTLE_S)
     return {"status": status, "currentTime": wire_time(timezone.now()), "interval": interval_s}
 
@@ -54,8 +58,14 @@ async def heartbeat(socket: "StationConsumer", payload: Payload) -> Payload:  # 
 
 
 async def authorize(socket: "StationConsumer", payload: Payload) -> Payload:
-    """Authorize (§4.1): whether a badge may charge here; a Supervisor's may end what runs."""
+    """Authorize (§4.1): whether a badge may charge here; a Supervisor's may end what runs.
+
+    Where there is an operator, that decides.
+    """
     id_tag = normalise.text(payload.get("idTag"), 255)
+    relay = links.relay_of(socket.station.pk)
+    if relay is not None:
+        return {"idTagInfo": await relay.authorise(id_tag)}
     presented = await in_database(present_badge, station_id=socket.station.pk, id_tag=id_tag)
     for transaction_id in presented.to_stop:
         socket.start_stop(transaction_id)
@@ -68,7 +78,11 @@ async def start(socket: "StationConsumer", payload: Payload) -> Payload:
     transaction, decision = await in_database(
         start_transaction, station_id=socket.station.pk, start=begun, raw=normalise.keepable(payload)
     )
-    return {"transactionId": transaction.pk, "idTagInfo": decision.id_tag_info}
+    info, relay = decision.id_tag_info, links.relay_of(socket.station.pk)
+    if relay is not None:
+        socket.tells_operator = True
+        info = await relay.authorise_start(transaction.pk, info)
+    return {"transactionId": transaction.pk, "idTagInfo": info}
 
 
 async def stop(socket: "StationConsumer", payload: Payload) -> Payload:
@@ -79,6 +93,7 @@ async def stop(socket: "StationConsumer", payload: Payload) -> Payload:
     )
     first, second = next(portions), next(portions, None)
     ended = normalise.read_stop({**payload, "transactionData": first["meterValue"]}, timezone.now())
+    ended = replace(ended, sent=payload)
     if (
         second is not None
         and ended.transaction_id
@@ -87,6 +102,7 @@ async def stop(socket: "StationConsumer", payload: Payload) -> Payload:
         await keep_portions(station_id, chain([second], portions))
     decision = await in_database(stop_transaction, station_id=station_id, stop=ended, raw=normalise.keepable(payload))
     socket.limits.release()
+    links.wake(station_id)
     return {"idTagInfo": decision.id_tag_info} if decision else {}
 
 
@@ -96,9 +112,14 @@ async def meter_values(socket: "StationConsumer", payload: Payload) -> Payload:
     first, second = next(portions), next(portions, None)
     if second is None:
         values = normalise.read_meter_values(first, timezone.now())
+        if socket.tells_operator:
+            values = replace(values, sent=payload)
         transaction = await keep_meter_values(socket.station.pk, values)
     else:
-        values, transaction = await keep_portions(socket.station.pk, chain([first, second], portions))
+        every = chain([first, second], portions)
+        values, transaction = await keep_portions(socket.station.pk, every, tells_operator=socket.tells_operator)
+    if socket.tells_operator:
+        links.wake(socket.station.pk)
     if transaction is not None and not transaction.is_authorised and transaction.stopped_at is None:
         socket.start_stop(transaction.pk)
     if transaction is not None and values.samples:
@@ -113,21 +134,28 @@ async def status_notification(socket: "StationConsumer", payload: Payload) -> Pa
     if refused is not None:
         socket.start_stop(refused)
     socket.limits.release()
+    for relay in links.relays_of(socket.station.pk):
+        relay.tell(status.connector, "StatusNotification", wording.status_message(payload, status))
     return {}
 
 
 async def data_transfer(socket: "StationConsumer", payload: Payload) -> Payload:
-    """DataTransfer (§4.3): no vendor's extension is understood."""
+    """DataTransfer (§4.3): no vendor's extension is understood here; the operator may."""
     socket.log.info("DataTransfer of %r", normalise.text(payload.get("vendorId"), 255))
+    relay = links.relay_of(socket.station.pk)
+    if relay is not None:
+        return await relay.transfer(payload)
     return {"status": "UnknownVendorId"}
 
 
-async def progress(kind: ProgressKind, socket: "StationConsumer", payload: Payload) -> Payload:
+async def progress(kind: ProgressKind, action: str, socket: "StationConsumer", payload: Payload) -> Payload:
     """Keep how far an update or an upload has come (§4.4, §4.5; security whitepaper §5.8, §5.13)."""
     status = normalise.text(payload.get("status"), 50)
     socket.log.info("%s: %r", kind, status)
     if status:
         await in_database(record_progress, station_id=socket.station.pk, kind=kind, status=status)
+    for relay in links.relays_of(socket.station.pk):
+        relay.tell(action, action, wording.progress_message(action, payload))
     return {}
 
 
@@ -136,14 +164,16 @@ HANDLERS: dict[str, Handler] = {
     "Authorize": authorize,
     "BootNotification": boot_notification,
     "DataTransfer": data_transfer,
-    "DiagnosticsStatusNotification": partial(progress, ProgressKind.DIAGNOSTICS),
-    "FirmwareStatusNotification": partial(progress, ProgressKind.FIRMWARE),
+    "DiagnosticsStatusNotification": partial(progress, ProgressKind.DIAGNOSTICS, "DiagnosticsStatusNotification"),
+    "FirmwareStatusNotification": partial(progress, ProgressKind.FIRMWARE, "FirmwareStatusNotification"),
     "Heartbeat": heartbeat,
-    "LogStatusNotification": partial(progress, ProgressKind.LOG),
+    "LogStatusNotification": partial(progress, ProgressKind.LOG, "LogStatusNotification"),
     "MeterValues": meter_values,
     "SecurityEventNotification": security_event,
     "SignCertificate": sign_certificate,
-    "SignedFirmwareStatusNotification": partial(progress, ProgressKind.SIGNED_FIRMWARE),
+    "SignedFirmwareStatusNotification": partial(
+        progress, ProgressKind.SIGNED_FIRMWARE, "SignedFirmwareStatusNotification"
+    ),
     "StartTransaction": start,
     "StatusNotification": status_notification,
     "StopTransaction": stop,

@@ -16,6 +16,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 
 from stations.connections import flaw_of_connection
+from stations.cpo import links
 from stations.errors import NoAnswer, StationAway, StationPaused, StationRefused
 from stations.models import Station
 from stations.ocpp16 import frame_buffer, frames, schemas, sockets
@@ -59,6 +60,7 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     limits: Limits
     commands: CommandQueue
     log: SocketLog
+    tells_operator = False
     _is_open = False
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -111,6 +113,7 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self._refuse(refusal)
             return
         self._is_open = True
+        self.tells_operator = self.station.is_cpo_enabled or self.station.has_operators
         self.log = SocketLog(logger, identity)
         self.limits = Limits(self.station.pk, self.call_ahead)
         self.commands = CommandQueue(identity, self.call)
@@ -119,6 +122,7 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         if displaced is not None:
             displaced.start_close("a newer socket of this station is open")
         logger.info("%s connected", identity)
+        links.station_changed(self.station.pk)
         await sockets.announce(self.station.pk, self.socket_id)
         self.start_onboarding(QUIET_S, is_return=True)
 
@@ -358,4 +362,5 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         if self.limits.trial is not None:
             await self.limits.trial.leave()
         await in_database(release_socket, station_id=self.station.pk, socket_id=self.socket_id)
+        links.station_changed(self.station.pk)
         logger.info("%s disconnected", self.station.identity)

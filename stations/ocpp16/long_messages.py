@@ -5,6 +5,7 @@ fills the memory. One that breaks off gets no reply and is sent again whole: wha
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from django.utils import timezone
@@ -15,10 +16,11 @@ from stations.ocpp16.database import in_database
 
 
 async def keep_portions(
-    station_id: int, portions: Iterable[Mapping[str, Any]]
+    station_id: int, portions: Iterable[Mapping[str, Any]], *, tells_operator: bool = False
 ) -> tuple[normalise.MeterValues, Belonging | None]:
     """Keep one portion after the other, at least one; returns the last, and the transaction that it belongs to."""
     for portion in portions:
         values = normalise.read_meter_values(portion, timezone.now())
+        values = replace(values, sent=portion) if tells_operator else values
         belonging = await in_database(record_portion, station_id=station_id, values=values)
     return values, belonging

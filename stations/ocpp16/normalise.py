@@ -89,7 +89,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """A StopTransaction; `meter_wh` None: the station did not say."""
+    """A StopTransaction; `meter_wh` None: the station did not say. `sent` is the message as it came."""
 
     transaction_id: int | None
     id_tag: str
@@ -98,15 +98,17 @@ class Stop:
     reason: str
     samples: tuple[Sample, ...] = ()
     flags: tuple[str, ...] = ()
+    sent: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class MeterValues:
-    """Samples of one connector."""
+    """Samples of one connector; `sent` is the message as it came, where an operator may have to be told of it."""
 
     connector: int
     transaction_id: int | None
     samples: tuple[Sample, ...] = field(default_factory=tuple)
+    sent: Mapping[str, Any] | None = None
 
 
 def read_boot(payload: Mapping[str, Any]) -> Boot:
@@ -163,6 +165,7 @@ def read_stop(payload: Mapping[str, Any], received_at: datetime) -> Stop:
         reason=text(payload.get("reason"), 50) or "Local",
         samples=samples(payload.get("transactionData"), received_at),
         flags=tuple(flags),
+        sent=payload,
     )
 
 

@@ -47,6 +47,16 @@ def detach(station_id: int, socket: "StationConsumer") -> None:
         del _sockets[station_id]
 
 
+def socket_of(station_id: int) -> "StationConsumer | None":
+    """Return the socket of a station, if this process holds it."""
+    return _sockets.get(station_id)
+
+
+def stations_here() -> list[int]:
+    """Return the stations (primary keys) whose sockets this process holds."""
+    return list(_sockets)
+
+
 def seen(station_id: int) -> None:
     """Note that a station was heard; it is written with the others' every few seconds."""
     _seen.add(station_id)
@@ -99,6 +109,10 @@ def deliver(message: dict[str, Any]) -> None:
         for station_id in message["station_ids"]:
             if station_id in _sockets:
                 _sockets[station_id].start_check()
+    elif message["type"] == "stations.operator":
+        for station_id in message["station_ids"]:
+            if station_id in _sockets:
+                _sockets[station_id].tells_operator = True
     elif message["type"] == "stations.fail_safe_test":
         if message["station_id"] in _sockets:
             _sockets[message["station_id"]].limits.begin_trial(message["subject"])

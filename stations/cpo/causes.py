@@ -1,0 +1,95 @@
+"""Why an operator cannot be reached: from an error to a word that can be shown in any language; pure."""
+
+import socket
+import ssl
+from enum import StrEnum
+
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI, NegotiationError
+
+from stations.errors import NoAnswer
+
+LONGEST_DETAIL = 200
+
+
+class Cause(StrEnum):
+    """What stands between the load manager and an operator."""
+
+    NONE = ""
+    NOT_HEARD = "not_heard"  # the station itself never connected
+    NAME = "name"
+    REFUSED = "refused"
+    TIMEOUT = "timeout"
+    CERTIFICATE = "certificate"
+    TLS = "tls"
+    REDIRECT = "redirect"
+    PASSWORD = "password"
+    IDENTITY = "identity"
+    HTTP = "http"
+    PROTOCOL = "protocol"
+    CLOSED = "closed"
+    SILENT = "silent"
+    NONSENSE = "nonsense"
+    ADDRESS = "address"
+    AUTHORITY = "authority"
+    KEY = "key"
+    NETWORK = "network"
+
+
+class StationNotHeard(Exception):
+    """The station never connected: nobody knows what it is."""
+
+
+class OperatorAway(Exception):
+    """The operator cannot be asked now."""
+
+
+class Nonsense(Exception):
+    """An operator answered what OCPP does not know."""
+
+
+class BadAuthority(Exception):
+    """The certificate authority of an operator's server cannot be read."""
+
+
+class BadKey(Exception):
+    """The password of an operator's server was sealed with another key than this installation has."""
+
+
+def cause_of(error: BaseException) -> tuple[Cause, str]:
+    """Say why, with what goes with it."""
+    if isinstance(error, OperatorAway) and error.__cause__ is not None:
+        return cause_of(error.__cause__)
+    if isinstance(error, InvalidStatus):
+        return _cause_of_status(error.response.status_code)
+    for kind, cause, detail in (
+        (ssl.SSLCertVerificationError, Cause.CERTIFICATE, getattr(error, "verify_message", "")),
+        (ssl.SSLError, Cause.TLS, getattr(error, "reason", "") or ""),
+        (socket.gaierror, Cause.NAME, ""),
+        (ConnectionRefusedError, Cause.REFUSED, ""),
+        (TimeoutError, Cause.TIMEOUT, ""),
+        (NegotiationError, Cause.PROTOCOL, ""),
+        (InvalidURI, Cause.ADDRESS, ""),
+        (InvalidHandshake, Cause.PROTOCOL, str(error)),
+        (ConnectionClosed, Cause.CLOSED, _code_of(error)),
+        (OperatorAway, Cause.CLOSED, ""),
+        (StationNotHeard, Cause.NOT_HEARD, ""),
+        (NoAnswer, Cause.SILENT, str(error)),
+        (Nonsense, Cause.NONSENSE, str(error)),
+        (BadAuthority, Cause.AUTHORITY, ""),
+        (BadKey, Cause.KEY, ""),
+    ):
+        if isinstance(error, kind):
+            return cause, detail[:LONGEST_DETAIL]
+    return Cause.NETWORK, str(error)[:LONGEST_DETAIL]
+
+
+def _cause_of_status(status: int) -> tuple[Cause, str]:
+    if 300 <= status < 400:
+        return Cause.REDIRECT, str(status)
+    known = {401: Cause.PASSWORD, 403: Cause.PASSWORD, 404: Cause.IDENTITY}
+    return known.get(status, Cause.HTTP), str(status)
+
+
+def _code_of(error: BaseException) -> str:
+    closed = getattr(error, "rcvd", None)
+    return f"{closed.code} {closed.reason}".strip() if closed is not None else ""

@@ -1,0 +1,118 @@
+"""How links stand: which there are, what they have to say when they begin, and what the operator has set."""
+
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, Value
+from django.db.models.functions import Coalesce, NullIf
+from django.utils import timezone
+
+from stations.cpo.outbox import current_link, still_needed
+from stations.cpo.policy import HEARTBEAT
+from stations.cpo.wording import boot_message, meter_message, progress_message, wire_time
+from stations.editions import has_operators
+from stations.models import (
+    Connector,
+    CpoLink,
+    CpoServer,
+    LinkState,
+    ProgressKind,
+    Station,
+    StationProgress,
+    StationState,
+)
+from stations.ocpp16.normalise import MeterValues, Sample
+from stations.ocpp16.schemas import fits
+
+Payload = dict[str, Any]
+PROGRESS_KINDS = {
+    "DiagnosticsStatusNotification": ProgressKind.DIAGNOSTICS,
+    "FirmwareStatusNotification": ProgressKind.FIRMWARE,
+    "LogStatusNotification": ProgressKind.LOG,
+    "SignedFirmwareStatusNotification": ProgressKind.SIGNED_FIRMWARE,
+}
+
+
+@transaction.atomic
+def links_to_serve(*, web_id: str, station_ids: list[int]) -> list[CpoLink]:
+    """Take over the links of the stations whose sockets are here, and return all that this process speaks for."""
+    if not has_operators() or not CpoServer.objects.exists():
+        return []
+    here = Station.objects.filter(pk__in=station_ids, is_cpo_enabled=True, state=StationState.CONFIGURED)
+    identity = Coalesce(NullIf(OuterRef("cpo_identity"), Value("")), OuterRef("identity"))
+    own = CpoLink.objects.filter(station=OuterRef("pk"), server=OuterRef("cpo_server"), identity=identity)
+    for station in here.exclude(cpo_server=None).exclude(Exists(own)):
+        current_link(station)
+    CpoLink.objects.filter(station__in=station_ids).exclude(web_id=web_id).update(web_id=web_id)
+    served = CpoLink.objects.filter(still_needed(), web_id=web_id)
+    return list(served.select_related("server", "station").order_by("pk"))
+
+
+def forget_states() -> None:
+    """Note at the start of a web process that the connections of its last life are gone."""
+    CpoLink.objects.filter(web_id=settings.WEB_ID).update(
+        state=LinkState.CONNECTING, cause="", detail="", changed_at=timezone.now()
+    )
+
+
+def note_state(*, link_id: int, state: LinkState, cause: str = "", detail: str = "") -> None:
+    """Keep how a link stands, and since when where that is new; trying again does not hide why it cannot be reached."""
+    link = CpoLink.objects.filter(pk=link_id)
+    if state is LinkState.CONNECTING and not cause:
+        link = link.exclude(state=LinkState.UNREACHABLE)
+    link.filter(~Q(state=state)).update(changed_at=timezone.now())
+    link.update(state=state, cause=cause, detail=detail.replace("\x00", "")[:200])
+
+
+def boot_of(*, link_id: int) -> Payload | None:
+    """Return the BootNotification of a link; None while its station was never heard."""
+    station = Station.objects.filter(cpo_links=link_id).first()
+    if station is None or station.connected_at is None:
+        return None
+    return boot_message(station.vendor, station.model, station.serial_number, station.firmware_version)
+
+
+def statuses_of(*, link_id: int) -> dict[Any, tuple[str, Payload]]:
+    """Return a StatusNotification of every connector as it is known now; of a station that is away, Unavailable."""
+    said: dict[Any, tuple[str, Payload]] = {}
+    for row in Connector.objects.filter(station__cpo_links=link_id).select_related("station").order_by("number"):
+        said[row.number] = ("StatusNotification", status_of(row))
+    return said
+
+
+def status_of(row: Connector) -> Payload:
+    """Return the StatusNotification of a connector."""
+    status = row.status if row.station.is_connected and row.status else "Unavailable"
+    error = row.error_code.partition(" ")[0] or "NoError"
+    at = row.status_at if row.status_at is not None and row.station.is_connected else timezone.now()
+    payload = {"connectorId": row.number, "status": status, "errorCode": error, "timestamp": wire_time(at)}
+    return payload if fits("StatusNotification", payload) else {**payload, "errorCode": "OtherError"}
+
+
+def heartbeat_s(*, link_id: int, otherwise: float) -> float:
+    """Return the seconds between heartbeats: what the operator has set, else what it said."""
+    kept = CpoLink.objects.filter(pk=link_id).values_list("settings", flat=True).first() or {}
+    return max(1.0, float(kept[HEARTBEAT])) if kept.get(HEARTBEAT) else otherwise
+
+
+def latest_values(*, link_id: int, at: datetime) -> dict[int, Payload]:
+    """Return a MeterValues of what each connector last measured."""
+    said = {}
+    for row in Connector.objects.filter(station__cpo_links=link_id):
+        known = row.measured_at or at
+        currents_a = (row.current_l1_a, row.current_l2_a, row.current_l3_a)
+        sample = Sample(known, "Trigger", row.energy_wh, row.power_w, currents_a)
+        payload = meter_message({}, MeterValues(row.number, None, (sample,)), is_of_transaction=False)
+        if payload is not None:
+            said[row.number] = payload
+    return said
+
+
+def latest_progress(*, link_id: int, action: str) -> Payload | None:
+    """Return the newest report of an update or an upload; None where there is none that can be told."""
+    kind = PROGRESS_KINDS.get(action)
+    rows = StationProgress.objects.filter(station__cpo_links=link_id, kind=kind)
+    status = rows.values_list("status", flat=True).first()
+    return None if status is None else progress_message(action, {"status": status})

@@ -1,0 +1,14 @@
+import pytest
+
+from stations.cpo import links, outbox, relay
+
+
+@pytest.fixture
+async def relays(monkeypatch, closed_connections):  # noqa: ARG001 (it ends after these)
+    """Let this process speak for its stations, without the pauses that a real operator is given."""
+    monkeypatch.setattr(links, "LOOK_EACH_S", 0.02)
+    monkeypatch.setattr(relay, "backoff_s", lambda _tries, _spread: 0.02)
+    monkeypatch.setattr(outbox, "backoff_s", lambda _refusals: 0.0)
+    links.start_relays()
+    yield
+    await links.end_relays()
