@@ -4,7 +4,7 @@ import socket
 import ssl
 from enum import StrEnum
 
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI, NegotiationError
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 
 from stations.errors import NoAnswer
 
@@ -55,32 +55,42 @@ class BadKey(Exception):
     """The password of an operator's server was sealed with another key than this installation has."""
 
 
+CAUSES: tuple[tuple[type[BaseException], Cause], ...] = (  # the first that fits counts
+    (ssl.SSLCertVerificationError, Cause.CERTIFICATE),
+    (ssl.SSLError, Cause.TLS),
+    (socket.gaierror, Cause.NAME),
+    (ConnectionRefusedError, Cause.REFUSED),
+    (TimeoutError, Cause.TIMEOUT),
+    (InvalidURI, Cause.ADDRESS),
+    (InvalidHandshake, Cause.PROTOCOL),
+    (ConnectionClosed, Cause.CLOSED),
+    (OperatorAway, Cause.CLOSED),
+    (StationNotHeard, Cause.NOT_HEARD),
+    (NoAnswer, Cause.SILENT),
+    (Nonsense, Cause.NONSENSE),
+    (BadAuthority, Cause.AUTHORITY),
+    (BadKey, Cause.KEY),
+)
+
+
 def cause_of(error: BaseException) -> tuple[Cause, str]:
     """Say why, with what goes with it."""
     if isinstance(error, OperatorAway) and error.__cause__ is not None:
         return cause_of(error.__cause__)
     if isinstance(error, InvalidStatus):
         return _cause_of_status(error.response.status_code)
-    for kind, cause, detail in (
-        (ssl.SSLCertVerificationError, Cause.CERTIFICATE, getattr(error, "verify_message", "")),
-        (ssl.SSLError, Cause.TLS, getattr(error, "reason", "") or ""),
-        (socket.gaierror, Cause.NAME, ""),
-        (ConnectionRefusedError, Cause.REFUSED, ""),
-        (TimeoutError, Cause.TIMEOUT, ""),
-        (NegotiationError, Cause.PROTOCOL, ""),
-        (InvalidURI, Cause.ADDRESS, ""),
-        (InvalidHandshake, Cause.PROTOCOL, str(error)),
-        (ConnectionClosed, Cause.CLOSED, _code_of(error)),
-        (OperatorAway, Cause.CLOSED, ""),
-        (StationNotHeard, Cause.NOT_HEARD, ""),
-        (NoAnswer, Cause.SILENT, str(error)),
-        (Nonsense, Cause.NONSENSE, str(error)),
-        (BadAuthority, Cause.AUTHORITY, ""),
-        (BadKey, Cause.KEY, ""),
-    ):
-        if isinstance(error, kind):
-            return cause, detail[:LONGEST_DETAIL]
-    return Cause.NETWORK, str(error)[:LONGEST_DETAIL]
+    cause = next((cause for kind, cause in CAUSES if isinstance(error, kind)), Cause.NETWORK)
+    return cause, _detail_of(error)[:LONGEST_DETAIL]
+
+
+def _detail_of(error: BaseException) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message
+    if isinstance(error, ssl.SSLError):
+        return error.reason or ""
+    if isinstance(error, ConnectionClosed):
+        return f"{error.rcvd.code} {error.rcvd.reason}".strip() if error.rcvd is not None else ""
+    return str(error)
 
 
 def _cause_of_status(status: int) -> tuple[Cause, str]:
@@ -88,8 +98,3 @@ def _cause_of_status(status: int) -> tuple[Cause, str]:
         return Cause.REDIRECT, str(status)
     known = {401: Cause.PASSWORD, 403: Cause.PASSWORD, 404: Cause.IDENTITY}
     return known.get(status, Cause.HTTP), str(status)
-
-
-def _code_of(error: BaseException) -> str:
-    closed = getattr(error, "rcvd", None)
-    return f"{closed.code} {closed.reason}".strip() if closed is not None else ""

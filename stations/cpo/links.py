@@ -86,7 +86,9 @@ async def _end(link_id: int) -> None:
     served = _served.pop(link_id)
     _by_station.pop(served.relay.terms.station_id, None)
     served.task.cancel()
-    await asyncio.gather(served.task, return_exceptions=True)
+    (outcome,) = await asyncio.gather(served.task, return_exceptions=True)
+    if isinstance(outcome, Exception):
+        logger.error("%s broke off; it begins again", served.relay.terms, exc_info=outcome)
 
 
 def terms_of(link: CpoLink) -> Terms:

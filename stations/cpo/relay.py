@@ -334,13 +334,13 @@ class Relay:
         try:
             answer = await self.call(message.action, message.payload, message_id=message.message_id)
         except OcppError as error:
-            self._in_flight = None
             await in_database(note_refusal, message_id=message.pk, code=error.code, why=error.description)
-            return
-        makes_sense = await in_database(settle_message, message_id=message.pk, answer=answer)
+            answer = {}
+        else:
+            await in_database(settle_message, message_id=message.pk, answer=answer)
         self._in_flight = None
         waiting = self._starts.get(message.transaction_id or 0)
-        if message.action == "StartTransaction" and makes_sense and waiting is not None and not waiting.done():
+        if message.action == "StartTransaction" and waiting is not None and not waiting.done():
             waiting.set_result(answer)
 
     # --- what the station's handlers ask
@@ -414,7 +414,7 @@ class Relay:
             if said is not None or not self.is_accepted:
                 return said or otherwise
             answer = await asyncio.wait_for(asyncio.shield(waiting), ANSWER_WITHIN_S)
-            return read_tag_info(answer["idTagInfo"]) or otherwise
+            return read_tag_info(answer.get("idTagInfo")) or otherwise
         except TimeoutError:
             return otherwise
         finally:

@@ -71,7 +71,8 @@ class Operator:
 
     async def hear(self, socket, identity, frame):
         if frame[0] != 2:
-            self.asked.pop(frame[1]).set_result(frame[2] if frame[0] == 3 else tuple(frame[2:4]))
+            if frame[1] in self.asked:
+                self.asked.pop(frame[1]).set_result(frame[2] if frame[0] == 3 else tuple(frame[2:4]))
             return
         _, number, action, payload = frame
         try:

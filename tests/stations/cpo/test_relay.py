@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from itertools import chain
 
 import pytest
 from channels.db import database_sync_to_async
@@ -148,10 +149,8 @@ async def test_what_happens_while_the_operator_is_away_is_told_when_it_is_back()
         said = [
             (a, p.get("transactionId")) for _, a, p, _ in operator.seen if a in ("StartTransaction", "StopTransaction")
         ]
-        assert said == [
-            ("StartTransaction", None), ("StopTransaction", 1001), ("StartTransaction", None), ("StopTransaction", 1002),
-            ("StartTransaction", None), ("StopTransaction", 1003),
-        ]  # fmt: skip
+        sessions = [[("StartTransaction", None), ("StopTransaction", number)] for number in (1001, 1002, 1003)]
+        assert said == list(chain(*sessions))
         assert [payload["timestamp"][11:13] for payload in operator.all("StopTransaction")] == ["11", "12", "13"]
     assert operator.faults == []
 
@@ -201,7 +200,8 @@ async def test_an_operator_that_answers_with_garbage_harms_no_station(garbage, m
         assert await charges(garage)
         await operator.hears("StartTransaction", 2)
         del operator.replies["StartTransaction"]
-        assert (await operator.hears("StopTransaction"))[-1]["transactionId"] == 1001
+        assert await charges(garage)
+        await operator.hears("StopTransaction")
 
 
 async def test_an_answer_after_29_s_counts_though_the_station_was_answered_before(monkeypatch):
@@ -324,9 +324,9 @@ def linked():
 
 
 async def test_a_refused_password_is_named():
-    async with Operator(process_request=lambda connection, _request: connection.respond(401, "")) as operator:
-        async with Garage(operator):
-            await is_state("unreachable", "password")
+    operator = Operator(process_request=lambda connection, _request: connection.respond(401, ""))
+    async with operator, Garage(operator):
+        await is_state("unreachable", "password")
 
 
 async def test_an_address_where_nobody_listens_is_named():
