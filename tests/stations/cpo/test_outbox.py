@@ -1,0 +1,253 @@
+"""What waits for an operator: in order, once, with the operator's numbers, whatever breaks in between."""
+
+from datetime import UTC, datetime, timedelta
+
+import orjson
+import pytest
+from django.db import transaction
+from django.utils import timezone
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+
+from stations.cpo import outbox
+from stations.metering import record_meter_values
+from stations.models import Connector, CpoLink, CpoMessage, CpoServer, CpoTransaction, Station, Transaction
+from stations.ocpp16.normalise import read_meter_values, read_start, read_stop
+from stations.transactions import start_transaction, stop_transaction
+
+pytestmark = pytest.mark.django_db
+
+T0 = datetime(2026, 1, 5, 10, tzinfo=UTC)
+TRANSACTIONAL = ("StartTransaction", "MeterValues", "StopTransaction")
+
+
+def at(minute):
+    return (T0 + timedelta(minutes=minute)).isoformat().replace("+00:00", "Z")
+
+
+def station_with_operator():
+    server = CpoServer.objects.create(name="op", url="ws://op.example", offline_policy="allow")
+    station = Station.objects.create(identity="CP1", state="configured", cpo_server=server, is_cpo_enabled=True)
+    for number in (1, 2):
+        Connector.objects.create(station=station, number=number)
+    link = outbox.current_link(station)
+    CpoLink.objects.update(web_id="web", settings={"MeterValueSampleInterval": "1"})
+    return station, link
+
+
+def begin(station, minute, connector=1):
+    raw = {"connectorId": connector, "idTag": "A1", "meterStart": minute, "timestamp": at(minute)}
+    start = read_start(raw, timezone.now())
+    return start_transaction(station_id=station.pk, start=start, raw=raw)[0].pk
+
+
+def measure(station, number, minute, connector=1):
+    sampled = [{"timestamp": at(minute), "sampledValue": [{"value": str(minute)}]}]
+    raw = {"connectorId": connector, "transactionId": number, "meterValue": sampled}
+    values = read_meter_values(raw, timezone.now())
+    record_meter_values(reports=[(station.pk, type(values)(values.connector, number, values.samples, raw))])
+
+
+def end(station, number, minute):
+    raw = {"transactionId": number, "meterStop": minute, "timestamp": at(minute)}
+    stop_transaction(station_id=station.pk, stop=read_stop(raw, timezone.now()), raw=raw)
+
+
+def now_due(link):
+    """Let a pause be over, and return what is to be sent."""
+    CpoMessage.objects.update(next_try_at=None)
+    return outbox.next_message(link_id=link.pk, web_id="web")[0]
+
+
+class OutboxLife(RuleBasedStateMachine):
+    """Stations speak, messages are sent, answers come, are refused, or are lost; people put back what was set aside.
+
+    `happened` is what an operator should have heard in the end, in order; `heard` what it took in.
+    """
+
+    @initialize()
+    def begin_life(self):
+        self.atomic = transaction.atomic()
+        self.atomic.__enter__()
+        self.station, self.link = station_with_operator()
+        self.minute, self.cpo_id, self.lost = 0, 100, None
+        self.open, self.happened, self.heard, self.numbers, self.ids = {}, [], [], {}, set()
+
+    def teardown(self):
+        if hasattr(self, "atomic"):
+            while now_due(self.link) is not None:
+                self.answer_comes()
+            assert self.heard == self.happened
+            assert not CpoMessage.objects.filter(set_aside_at=None).exists()
+            transaction.set_rollback(True)
+            self.atomic.__exit__(None, None, None)
+
+    def tick(self):
+        self.minute += 1
+        return self.minute
+
+    @rule(connector=st.sampled_from([1, 2]))
+    def a_transaction_begins(self, connector):
+        if connector not in self.open:
+            self.open[connector] = begin(self.station, self.tick(), connector)
+            self.happened.append(("StartTransaction", self.open[connector], self.minute))
+
+    @rule(connector=st.sampled_from([1, 2]))
+    def a_station_measures(self, connector):
+        if connector in self.open:
+            measure(self.station, self.open[connector], self.tick(), connector)
+            self.happened.append(("MeterValues", self.open[connector], self.minute))
+
+    @rule(connector=st.sampled_from([1, 2]), repeats=st.integers(1, 2))
+    def a_transaction_ends(self, connector, repeats):
+        if connector in self.open:
+            number = self.open.pop(connector)
+            minute = self.tick()
+            for _repeat in range(repeats):
+                end(self.station, number, minute)
+            self.happened.append(("StopTransaction", number, minute))
+
+    @rule()
+    def answer_comes(self):
+        message = now_due(self.link)
+        if message is not None:
+            self.hear(message)
+            outbox.settle_message(message_id=message.pk, answer=self.answer_to(message))
+
+    @rule()
+    def the_answer_is_lost(self):
+        message = now_due(self.link)
+        if message is not None and message.pk != self.lost:
+            self.hear(message)
+            self.lost = message.pk
+            outbox.note_loss(message_id=message.pk, why="gone")
+
+    @rule()
+    def it_is_refused(self):
+        message = now_due(self.link)
+        if message is not None and message.pk != self.lost:
+            outbox.note_refusal(message_id=message.pk, code="InternalError", why="")
+            again = now_due(self.link)
+            assert again.pk == message.pk
+            assert again.message_id != message.message_id
+
+    @rule()
+    def another_process_asks(self):
+        assert outbox.next_message(link_id=self.link.pk, web_id="other") == (None, None)
+
+    def answer_to(self, message):
+        if message.action != "StartTransaction":
+            return {}
+        return {"transactionId": self.numbers[message.transaction_id], "idTagInfo": {"status": "Accepted"}}
+
+    def hear(self, message):
+        """Take a message in as an operator does: one that comes again, with its id, is known."""
+        if message.message_id in self.ids:
+            assert message.pk == self.lost
+            return
+        self.ids.add(message.message_id)
+        payload = message.payload
+        if message.action == "StartTransaction":
+            self.cpo_id += 1
+            self.numbers[message.transaction_id] = self.cpo_id
+        else:
+            assert payload["transactionId"] == self.numbers[message.transaction_id]
+        written = payload.get("timestamp") or payload["meterValue"][0]["timestamp"]
+        minute = int((datetime.fromisoformat(written) - T0).total_seconds() // 60)
+        self.heard.append((message.action, message.transaction_id, minute))
+
+
+def test_an_operator_hears_everything_once_and_in_order_whatever_is_refused_or_lost():
+    run_state_machine_as_test(
+        OutboxLife,
+        settings=settings(
+            max_examples=12, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
+        ),
+    )
+
+
+def test_what_needs_the_number_of_a_start_that_was_set_aside_is_set_aside_with_it_and_comes_back_with_it():
+    station, link = station_with_operator()
+    stuck = begin(station, 1)
+    measure(station, stuck, 2)
+    other = begin(station, 3, 2)
+    for _try in range(3):
+        outbox.note_refusal(message_id=now_due(link).pk, code="PropertyConstraintViolation", why="no")
+    end(station, stuck, 4)
+    assert now_due(link).transaction_id == other
+    aside = CpoMessage.objects.exclude(set_aside_at=None)
+    assert list(aside.values_list("action", flat=True)) == list(TRANSACTIONAL)
+    assert outbox.retry(message_ids=[aside.last().pk]) == 3
+    assert now_due(link).transaction_id == stuck
+
+
+def test_while_a_message_waits_for_its_next_try_those_behind_it_wait_too():
+    station, link = station_with_operator()
+    begin(station, 1)
+    begin(station, 2, 2)
+    first = now_due(link)
+    outbox.note_refusal(message_id=first.pk, code="InternalError", why="busy")
+    message, again_at = outbox.next_message(link_id=link.pk, web_id="web")
+    assert message is None
+    assert again_at == CpoMessage.objects.get(pk=first.pk).next_try_at
+
+
+def test_an_answer_without_a_number_is_a_refusal():
+    station, link = station_with_operator()
+    begin(station, 1)
+    for answer in ({}, {"transactionId": True, "idTagInfo": {"status": "Accepted"}}, {"transactionId": 4}):
+        assert not outbox.settle_message(message_id=now_due(link).pk, answer=answer)
+    assert CpoMessage.objects.get().refusals == 3
+    assert CpoTransaction.objects.get().cpo_id is None
+
+
+def test_a_full_queue_is_thinned_and_starts_and_stops_stay(monkeypatch):
+    monkeypatch.setattr(outbox, "MOST_WAITING", 10)
+    station, link = station_with_operator()
+    number = begin(station, 0)
+    for minute in range(1, 12):
+        measure(station, number, minute)
+    end(station, number, 12)
+    assert outbox.thin_out(link_id=link.pk) == 5
+    left = CpoMessage.objects.values_list("action", "payload")
+    assert [action for action, _payload in left if action != "MeterValues"] == ["StartTransaction", "StopTransaction"]
+    minutes = [orjson.loads(p)["meterValue"][0]["sampledValue"][0]["value"] for a, p in left if a == "MeterValues"]
+    assert minutes == ["1", "3", "5", "7", "9", "11"]
+    assert outbox.thin_out(link_id=link.pk) == 0
+
+
+def test_periodic_values_are_told_as_often_as_the_operator_wants():
+    station, _link = station_with_operator()
+    CpoLink.objects.update(settings={"MeterValueSampleInterval": "120"})
+    number = begin(station, 0)
+    for minute in range(1, 6):
+        measure(station, number, minute)
+    assert CpoMessage.objects.filter(action="MeterValues").count() == 3
+
+
+def test_a_transaction_that_began_without_an_operator_is_none_of_its_business():
+    station, _link = station_with_operator()
+    Station.objects.update(is_cpo_enabled=False)
+    number = begin(Station.objects.get(), 1)
+    Station.objects.update(is_cpo_enabled=True)
+    measure(station, number, 2)
+    end(station, number, 3)
+    assert not CpoMessage.objects.exists()
+    assert Transaction.objects.get().energy_wh == 2
+
+
+def test_many_reports_cost_one_look_and_one_insert(django_assert_num_queries):
+    station, _link = station_with_operator()
+    number = begin(station, 0)
+    reports = []
+    for minute in range(1, 6):
+        sampled = [{"timestamp": at(minute), "sampledValue": [{"value": str(minute)}]}]
+        raw = {"connectorId": 1, "transactionId": number, "meterValue": sampled}
+        values = read_meter_values(raw, timezone.now())
+        reports.append((station.pk, type(values)(1, number, values.samples, raw)))
+    with django_assert_num_queries(6):
+        record_meter_values(reports=reports)
+    plain = [(pk, type(values)(1, number, values.samples)) for pk, values in reports]
+    with django_assert_num_queries(4):
+        record_meter_values(reports=plain)

@@ -1,0 +1,178 @@
+"""What an operator asks of a station: what is forwarded, what is answered here, what is barred."""
+
+import pytest
+
+from stations.models import Connector, CpoIdTag, CpoLink, CpoMessage, CpoProfile, CpoServer, Station
+from tests.stations.cpo.operator import Operator
+from tests.stations.cpo.test_relay import Garage, accepted, state
+from tests.stations.wire import eventually, in_database, until
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("relays")]
+
+PROFILE = {
+    "chargingProfileId": 7,
+    "stackLevel": 1,
+    "chargingProfilePurpose": "TxDefaultProfile",
+    "chargingProfileKind": "Relative",
+    "chargingSchedule": {"chargingRateUnit": "A", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 10}]},
+}
+
+
+async def test_a_reset_is_forwarded_and_may_be_barred():
+    async with Operator() as operator, Garage(operator) as garage:
+        await accepted()
+        garage.replies["Reset"] = lambda _payload: {"status": "Accepted"}
+        assert await operator.ask("Reset", type="Soft") == {"status": "Accepted"}
+        await in_database(lambda: CpoServer.objects.update(barred=["Reset"]))
+        await eventually(lambda: len(operator.sockets) == 2)
+        await accepted()
+        assert await operator.ask("Reset", type="Soft") == {"status": "Rejected"}
+        assert len(garage.asked("Reset")) == 1
+
+
+async def test_what_does_not_fit_its_schema_never_reaches_the_station():
+    async with Operator() as operator, Garage(operator) as garage:
+        await accepted()
+        code, _why = await operator.ask("Reset", type="Hot")
+        assert code == "PropertyConstraintViolation"
+        assert (await operator.ask("InstallCertificate", certificate="x"))[0] == "NotSupported"
+        assert not garage.asked("Reset")
+
+
+async def test_a_station_that_is_away_does_nothing_and_the_operator_sees_it_unavailable():
+    async with Operator() as operator:
+        async with Garage(operator) as garage:
+            await accepted()
+        await operator.until(lambda: "Unavailable" in [said["status"] for said in operator.all("StatusNotification")])
+        assert await operator.ask("Reset", type="Soft") == {"status": "Rejected"}
+        assert await operator.ask("UnlockConnector", connectorId=1) == {"status": "NotSupported"}
+        assert await in_database(state) == ("accepted", "")
+        async with garage:
+            await garage.ask("StatusNotification", connectorId=1, status="Available", errorCode="NoError")
+            await operator.until(lambda: operator.all("StatusNotification")[-1]["status"] == "Available")
+    assert operator.faults == []
+
+
+async def test_a_profile_is_kept_as_a_limit_and_never_sent_on():
+    async with Operator() as operator, Garage(operator) as garage:
+        await accepted()
+        said = await operator.ask("SetChargingProfile", connectorId=1, csChargingProfiles=PROFILE)
+        assert said == {"status": "Accepted"}
+        schedule = await operator.ask("GetCompositeSchedule", connectorId=1, duration=60)
+        assert schedule["chargingSchedule"]["chargingSchedulePeriod"] == [{"startPeriod": 0, "limit": 10.0}]
+        assert await operator.ask("ClearChargingProfile", id=8) == {"status": "Unknown"}
+        assert await operator.ask("ClearChargingProfile", id=7) == {"status": "Accepted"}
+        assert not await in_database(CpoProfile.objects.exists)
+        assert garage.asked("SetChargingProfile") == []
+
+
+@pytest.mark.parametrize("values", [
+    {"chargingProfilePurpose": "TxProfile"}, {"chargingProfilePurpose": "TxProfile", "transactionId": 4711},
+    {"chargingProfileKind": "Recurring"}, {"chargingProfilePurpose": "ChargePointMaxProfile"},
+])  # fmt: skip
+async def test_a_profile_that_cannot_be_kept_to_is_rejected(values):
+    async with Operator() as operator, Garage(operator):
+        await accepted()
+        said = await operator.ask("SetChargingProfile", connectorId=1, csChargingProfiles={**PROFILE, **values})
+        assert said == {"status": "Rejected"}
+
+
+async def test_the_profile_of_a_remote_start_bounds_the_transaction_that_follows_and_ends_with_it():
+    async with Operator() as operator, Garage(operator) as garage:
+        await accepted()
+        garage.replies["RemoteStartTransaction"] = lambda _payload: {"status": "Accepted"}
+        profile = {**PROFILE, "chargingProfilePurpose": "TxProfile"}
+        assert await operator.ask("RemoteStartTransaction", idTag="A1", chargingProfile=profile) == {
+            "status": "Accepted"
+        }
+        assert [payload for payload, _reply in garage.asked("RemoteStartTransaction")] == [{"idTag": "A1"}]
+        number = await garage.begin()
+        assert await in_database(lambda: CpoProfile.objects.get().transaction_id) == number
+        await garage.end(number)
+        assert not await in_database(CpoProfile.objects.exists)
+
+
+async def test_keys_that_the_load_manager_needs_are_copies_and_the_rest_is_the_stations():
+    async with Operator() as operator, Garage(operator) as garage:
+        await accepted()
+        garage.replies["ChangeConfiguration"] = lambda _payload: {"status": "Accepted"}
+        garage.replies["GetConfiguration"] = lambda _payload: {
+            "configurationKey": [
+                {"key": "MeterValueSampleInterval", "readonly": False, "value": "10"},
+                {"key": "LightIntensity", "readonly": False, "value": "50"},
+                {"key": "AuthorizationKey", "readonly": False, "value": "s3cret"},
+            ]
+        }
+        before = len(garage.written())
+        said = await operator.ask("ChangeConfiguration", key="MeterValueSampleInterval", value="900")
+        assert said == {"status": "Accepted"}
+        assert await operator.ask("ChangeConfiguration", key="AuthorizationKey", value="x" * 16) == {
+            "status": "Rejected"
+        }
+        assert await operator.ask("ChangeConfiguration", key="HeartbeatInterval", value="soon") == {
+            "status": "Rejected"
+        }
+        assert len(garage.written()) == before
+        assert await operator.ask("ChangeConfiguration", key="LightIntensity", value="9") == {"status": "Accepted"}
+        known = (await operator.ask("GetConfiguration"))["configurationKey"]
+        values = {entry["key"]: entry["value"] for entry in known}
+        assert (values["MeterValueSampleInterval"], values["LightIntensity"]) == ("900", "50")
+        assert "AuthorizationKey" not in values
+        assert (await operator.ask("GetConfiguration", key=["Nothing"]))["unknownKey"] == ["Nothing"]
+
+
+async def test_its_list_of_badges_decides_while_it_is_away_and_its_cache_can_be_cleared():
+    async with Operator() as operator, Garage(operator) as garage:
+        await accepted()
+        assert await operator.ask("GetLocalListVersion") == {"listVersion": 0}
+        entries = [{"idTag": "LISTED", "idTagInfo": {"status": "Accepted"}}]
+        full = {"listVersion": 3, "updateType": "Full", "localAuthorizationList": entries}
+        assert await operator.ask("SendLocalList", **full) == {"status": "Accepted"}
+        older = {"listVersion": 3, "updateType": "Differential"}
+        assert await operator.ask("SendLocalList", **older) == {"status": "VersionMismatch"}
+        await garage.ask("Authorize", idTag="CACHED")
+        assert await in_database(CpoIdTag.objects.exists)
+        assert await operator.ask("ClearCache") == {"status": "Accepted"}
+        await operator.close()
+        await until(lambda: state()[0] == "unreachable")
+        assert (await garage.ask("Authorize", idTag="listed"))["idTagInfo"]["status"] == "Accepted"
+        assert (await garage.ask("Authorize", idTag="CACHED"))["idTagInfo"]["status"] == "Invalid"
+
+
+@pytest.mark.parametrize("wanted", ["BootNotification", "Heartbeat", "StatusNotification", "MeterValues"])
+async def test_what_is_triggered_is_told_from_what_is_known(wanted):
+    async with Operator() as operator, Garage(operator):
+        await accepted()
+        await in_database(lambda: Connector.objects.update(energy_wh=1234, current_l1_a=6.5))
+        before = len(operator.all(wanted))
+        assert await operator.ask("TriggerMessage", requestedMessage=wanted) == {"status": "Accepted"}
+        await operator.hears(wanted, before + 1)
+    assert operator.faults == []
+
+
+async def test_what_a_vendor_says_reaches_the_operator_and_is_unknown_while_that_is_away():
+    async with Operator() as operator, Garage(operator) as garage:
+        await accepted()
+        said = await garage.ask("DataTransfer", vendorId="acme", data="7")
+        assert said == {"status": "Accepted", "data": "from the operator"}
+        await operator.close()
+        await until(lambda: state()[0] == "unreachable")
+        assert await garage.ask("DataTransfer", vendorId="acme") == {"status": "UnknownVendorId"}
+
+
+async def test_a_former_operator_may_stop_what_began_with_it_and_nothing_else():
+    async with Operator() as operator, Garage(operator) as garage:
+        await accepted()
+        await garage.begin()
+        await until(lambda: not CpoMessage.objects.exists())
+        await in_database(lambda: Station.objects.update(is_cpo_enabled=False))
+        await eventually(lambda: operator.sockets and not links_in_force(garage.station_id))
+        assert await operator.ask("Reset", type="Hard") == {"status": "Rejected"}
+        assert await operator.ask("RemoteStopTransaction", transactionId=1001) == {"status": "Accepted"}
+        assert await in_database(lambda: CpoLink.objects.count()) == 1
+
+
+def links_in_force(station_id):
+    from stations.cpo.links import relay_of
+
+    return relay_of(station_id)
