@@ -17,7 +17,8 @@ from badges.models import AccessRule, Badge, BadgeSettings
 from energy.dashboard import is_restricted
 from energy.manager_state import Cause, ManagerState, current_state
 from energy.models import Installation, Meter, Mode
-from stations.models import Circuit, Station, StationState, Transaction
+from stations.editions import has_operators
+from stations.models import Circuit, CpoLink, CpoMessage, LinkState, Station, StationState, Transaction
 
 Counts = Mapping[str, int]
 
@@ -90,6 +91,17 @@ def _circuits(counts: Counts) -> str:
     return ngettext("%(count)d circuit", "%(count)d circuits", counts["circuits"]) % {"count": counts["circuits"]}
 
 
+def _operators(counts: Counts) -> str:
+    if not counts["told"]:
+        return pgettext("operator", "Not connected")
+    return _("%(accepted)d of %(told)d accepted") % counts
+
+
+def _waiting(counts: Counts) -> str:
+    count = counts["waiting"]
+    return ngettext("%(count)d waiting", "%(count)d waiting", count) % {"count": count} if count else ""
+
+
 def _transactions(counts: Counts) -> str:
     return ngettext("%(count)d running", "%(count)d running", counts["running"]) % {"count": counts["running"]}
 
@@ -109,6 +121,13 @@ CONFIGURATION = [
         "stations.station",
         _stations,
         is_on_bar=True,
+    ),
+    Place(
+        gettext_lazy("Operators"),
+        "operators",
+        "admin:stations_cposerver_changelist",
+        "stations.cposerver",
+        _operators,
     ),
     Place(gettext_lazy("Circuits"), "circuits", "admin:stations_circuit_changelist", "stations.circuit", _circuits),
     Place(gettext_lazy("Badges"), "badges", "admin:badges_badge_changelist", "badges.badge", _badges, is_on_bar=True),
@@ -145,6 +164,13 @@ RECORDS = [
         _transactions,
     ),
     Place(gettext_lazy("History and export"), "export", "export", "exports.importedtransaction"),
+    Place(
+        gettext_lazy("Messages for operators"),
+        "messages",
+        "admin:stations_cpomessage_changelist",
+        "stations.cpomessage",
+        _waiting,
+    ),
     Place(gettext_lazy("Commands"), "commands", "admin:stations_command_changelist", "stations.command"),
     Place(gettext_lazy("Changes"), "changes", "admin:accounts_change_changelist", "accounts.change"),
     Place(gettext_lazy("Messages"), "messages", "admin:stations_frame_changelist", "stations.frame"),
@@ -180,6 +206,8 @@ def menu_of(request: HttpRequest) -> Menu:
 def _url(request: HttpRequest, place: Place) -> str | None:
     """Give the address of a place; None where this user may not go."""
     app, name = place.model.split(".")
+    if place.model.startswith("stations.cpo") and not has_operators():
+        return None
     rights = (f"{app}.view_{name}", f"{app}.change_{name}")
     if not getattr(request.user, "is_staff", False) or not any(map(request.user.has_perm, rights)):
         return None
@@ -200,6 +228,9 @@ def _counts(state: ManagerState) -> Counts:
         "users": User.objects.filter(is_active=True),
         "restricted": AccessSettings.objects.filter(dashboard_access=DashboardAccess.RESTRICTED),
         "running": Transaction.objects.filter(stopped_at=None),
+        "told": stations.filter(is_cpo_enabled=True),
+        "accepted": CpoLink.objects.filter(state=LinkState.ACCEPTED, station__is_cpo_enabled=True),
+        "waiting": CpoMessage.objects.all(),
     }
     first, *others = (
         rows.order_by().values(what=Value(name)).annotate(count=Count("pk")).values_list("what", "count")

@@ -78,6 +78,7 @@ async def end_relays() -> None:
     """End all of them."""
     for task in _keeper:
         task.cancel()
+    await asyncio.gather(*_keeper, return_exceptions=True)
     for link_id in list(_served):
         await _end(link_id)
 

@@ -25,6 +25,9 @@ from stations.models import (
     Circuit,
     Command,
     Connector,
+    CpoLink,
+    CpoMessage,
+    CpoServer,
     Frame,
     SecurityEvent,
     Station,
@@ -165,6 +168,7 @@ RULES = {
     "admin:energy_installation_stop_search": Rule(Role.ADMINISTRATOR, status=405),
     "admin:energy_*": ADMINISTRATOR,
     "admin:exports_*": ADMINISTRATOR,
+    "admin:stations_cpomessage_add": Rule(NOBODY),
     "admin:stations_station_take_into_service": Rule(Role.ADMINISTRATOR, status=405),
     "admin:stations_station_show_messages": Rule(Role.ADMINISTRATOR, status=302),
     "admin:stations_*": ADMINISTRATOR,
@@ -234,8 +238,11 @@ def rows():
     """Make one of everything, so that each URL has something to answer with: label → primary key."""
     station = Station.objects.create(identity="CP1", state="configured")
     connector = Connector.objects.create(station=station, number=1)
+    link = CpoLink.objects.create(station=station, server=CpoServer.objects.create(name="o", url="ws://o.example"))
     made = [
         station,
+        CpoServer.objects.create(name="op", url="ws://op.example"),
+        CpoMessage.objects.create(link=link, action="StopTransaction", payload="{}", queued_at=NOON, set_aside_at=NOON),
         Circuit.objects.create(name="North", limit_l1_a=32, limit_l2_a=32, limit_l3_a=32),
         Badge.objects.create(id_tag="CAFE01"),
         Refusal.objects.create(id_tag="CAFE02", station="CP1", reason="unknown"),

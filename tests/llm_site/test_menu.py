@@ -58,6 +58,7 @@ def test_the_menu_lists_the_places_by_job_with_their_state_as_delivered(client, 
         "Overview": "",
         "General settings": "Not configured",
         "Charging stations": "No station configured",
+        "Operators": "Not connected",
         "Circuits": "0 circuits",
         "Badges": "0 badges added",
         "Access rule": "Free access",
@@ -67,6 +68,7 @@ def test_the_menu_lists_the_places_by_job_with_their_state_as_delivered(client, 
         "Set-up tutorial": "",
         "Transactions": "0 running",
         "History and export": "",
+        "Messages for operators": "",
         "Commands": "",
         "Changes": "",
         "Messages": "",
@@ -103,7 +105,7 @@ def test_every_entry_opens_and_is_marked_there(client, administrator):
     client.force_login(administrator)
     menu = client.get("/").content.decode().partition('class="entries"')[2].partition("</div>")[0]
     links = re.findall(r'<a href="([^"]+)"', menu)
-    assert len(links) == 16
+    assert len(links) == 18
     for link in links:
         page = client.get(link)
         marked = re.findall(r'href="([^"]+)" title="[^"]+" aria-current="page"', page.content.decode())

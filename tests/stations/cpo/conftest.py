@@ -1,6 +1,7 @@
 import pytest
 
 from stations.cpo import links, outbox, relay
+from stations.ocpp16.database import in_database
 
 
 @pytest.fixture
@@ -12,3 +13,4 @@ async def relays(monkeypatch, closed_connections):  # noqa: ARG001 (it ends afte
     links.start_relays()
     yield
     await links.end_relays()
+    await in_database(int)  # after whatever still waits for the database
