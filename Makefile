@@ -7,6 +7,7 @@ export LLM_PORT ?= 8000
 .PHONY: run demo test test-tools lint unit postgres e2e certification browser bench-allocate bench-authorise bench-ocpp bench-react bench-fuzz screenshots format clean
 .PHONY: run demo test test-tools lint unit postgres e2e certification browser bench-allocate bench-ocpp bench-react bench-fuzz bench-import screenshots format clean
 .PHONY: run demo test test-tools lint unit postgres e2e certification browser bench-allocate bench-ocpp bench-react bench-fuzz bench-export screenshots format clean
+.PHONY: run demo test test-tools lint unit postgres e2e certification browser bench-allocate bench-day bench-ocpp bench-react bench-fuzz screenshots format clean
 
 run: $(VENV)/.installed
 	@exec $(PY) -m llm_site.up
@@ -57,8 +58,14 @@ screenshots: export LLM_KEEP_SCREENSHOTS = 1
 screenshots: $(VENV)/.installed-dev
 	$(VENV)/bin/pytest tests/browser -k "first_start or sets_the_product_up or walked_dynamic or set_up_from or searched_chosen or overview_is_accessible"
 
+# How long a decision takes, then 100,000 random trees of circuits against the promises (case 32).
 bench-allocate: $(VENV)/.installed-dev
 	$(PY) -m bench.allocate
+	$(PY) -m bench.allocate --cases 100000
+
+# Prints the table: twelve days of a garage in shortage, and what each goal came to.
+bench-day: $(VENV)/.installed-dev
+	$(PY) -m bench.day
 
 bench-authorise: $(VENV)/.installed-dev
 	$(PY) -m bench.authorise

@@ -301,3 +301,22 @@ def test_case_30_nested_circuits_both_hold():
     assert sum(plant.limits()) <= 32
     assert plant.limits()[3] == 8
     assert plant.limits()[4] == 16
+
+
+def test_case_31_when_a_thousand_stations_return_together_nobody_is_stopped_or_raised_before_it_has_reported():
+    cars = [Car(number, (number % 3,), phases=1, report_at=number % 5 + 0.5) for number in range(1000)]
+    plant = Plant(cars, equally(4000), constant(100, 100, 100))
+    plant.run(20)
+    before = plant.limits()
+    assert min(before) >= 6
+    for car in cars:
+        car.connected = False
+    plant.run(5)
+    for car in cars:
+        car.connected, car.report_at = True, plant.now + 10 + car.key % 5
+    plant.run(10)
+    assert plant.limits() == before
+    plant.run(15)
+    assert min(plant.limits()) >= min(before)
+    assert plant.worst_over_a <= 1e-6
+    assert plant.worst_claim_a <= 1e-6

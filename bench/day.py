@@ -1,0 +1,232 @@
+"""Play whole days of a garage in shortage and hold the controller against its goals, and against three simple ways.
+
+`make bench-day` prints the table: the worst of all days for each goal, the mean for energy. The building is noisy, with
+loads of 25 A that come and go; 20 stations; cars that follow in 2 s, and again in 5 s, the slowest that is legal.
+"""
+
+import argparse
+import math
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Hashable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from statistics import mean
+
+from energy.allocation import ConnectorSeen, Controller, Decision, Observation, Timing
+from energy.planner import Decider, Garage, Plan, evenly_wh, make_sessions, most_wh, served_wh, standard_curve
+
+STATIONS, CARS, TWINS, FUSE_A, BUILDING_A, STEPS = 20, 24, 4, 160.0, 60.0, 24
+MINIMUM_A = 6.0
+
+
+def plan_of(seed: int) -> Plan:
+    """Make the plan of a day: offices, with cars that come to work and some visitors and neighbours."""
+    return Plan(
+        FUSE_A, STATIONS, CARS, standard_curve("offices", BUILDING_A),
+        habits={"work": 4, "visit": 1, "home": 1}, steps=STEPS, seed=seed,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Day:
+    """What one day came to."""
+
+    served: float
+    against_all_knowing: float
+    against_ideal: float
+    excess_as: float
+    longest_over_s: float
+    over_as: float
+    longest_wait_min: float
+    most_starts: int
+    fairness: float
+    took_s: float
+
+
+class EqualStatic:
+    """Give each station the same for ever: what the building leaves at its worst, among all; some get none."""
+
+    def __init__(self, plan: Plan) -> None:
+        worst_a = max(max(lines) for lines in plan.curve_a) + 4 * plan.noise_a + 2 * plan.step_a
+        room_a = max(0.0, plan.usable_a - worst_a)
+        served = min(plan.stations, int(room_a // MINIMUM_A))
+        self.told: dict[Hashable, float] = {
+            station: math.floor(room_a / served) if station < served else 0.0 for station in range(plan.stations)
+        }
+
+    def decide(self, seen: Observation) -> Decision:
+        """Tell the same again."""
+        told = {one.key: self.told[one.key] if one.charging else 0.0 for one in seen.connectors}
+        return Decision(told, {}, seen.now, seen.limit, "operational")
+
+
+def left_a(seen: Observation, charging: list[ConnectorSeen]) -> list[float]:
+    """Return what the building leaves by the meter and the stations' last samples, as simple load managers do."""
+    assert seen.grid is not None
+    left = [limit - grid for limit, grid in zip(seen.limit, seen.grid, strict=True)]
+    for one in charging:
+        for line, current_a in zip(one.wiring, one.drawn or (), strict=True):
+            left[line] += current_a
+    return left
+
+
+class FirstCome:
+    """Give whoever came first all it can take, and the next what is left; of the last 10 s the least counts."""
+
+    def __init__(self) -> None:
+        self.order: list[Hashable] = []
+        self.window: deque[list[float]] = deque(maxlen=10)
+
+    def decide(self, seen: Observation) -> Decision:
+        """Serve in order of arrival."""
+        here = {one.key: one for one in seen.connectors if one.charging}
+        self.order = [key for key in self.order if key in here] + [key for key in here if key not in self.order]
+        self.window.append(left_a(seen, list(here.values())))
+        least_a = min(min(lines) for lines in self.window)
+        told: dict[Hashable, float] = dict.fromkeys((one.key for one in seen.connectors), 0.0)
+        for key in self.order:
+            given_a = math.floor(min(here[key].maximum, least_a) * 10) / 10
+            if given_a >= MINIMUM_A:
+                told[key], least_a = given_a, least_a - given_a
+        return Decision(told, {}, seen.now, seen.limit, "operational")
+
+
+class TenSeconds:
+    """Each 10 s, share what the building leaves equally among the cars that are there, full or not."""
+
+    def __init__(self) -> None:
+        self.told: dict[Hashable, float] = {}
+        self.next_at = 0.0
+
+    def decide(self, seen: Observation) -> Decision:
+        """Share anew, or tell the same as before."""
+        charging = [one for one in seen.connectors if one.charging]
+        if seen.now >= self.next_at:
+            self.next_at = seen.now + 10
+            room_a = max(0.0, min(left_a(seen, charging)))
+            served = min(len(charging), int(room_a // MINIMUM_A))
+            share_a = min(32.0, math.floor(room_a / served)) if served else 0.0
+            self.told = {one.key: share_a for one in charging[:served]}
+        told = {one.key: self.told.get(one.key, 0.0) if one.charging else 0.0 for one in seen.connectors}
+        return Decision(told, {}, seen.now, seen.limit, "operational")
+
+
+def controller(_plan: Plan) -> Decider:
+    """Make the installation's own controller."""
+    return Controller(Timing(), dynamic=True)
+
+
+def first_come(_plan: Plan) -> Decider:
+    """Make the one who serves in order of arrival."""
+    return FirstCome()
+
+
+def ten_seconds(_plan: Plan) -> Decider:
+    """Make the one who looks each 10 s."""
+    return TenSeconds()
+
+
+WAYS: dict[str, tuple[Callable[[Plan], Decider], float]] = {
+    "controller, 2 s": (controller, 2.0),
+    "controller, 5 s": (controller, 5.0),
+    "equal static": (EqualStatic, 2.0),
+    "first come": (first_come, 2.0),
+    "10 s loop": (ten_seconds, 2.0),
+}
+
+
+def play(seed: int, way: str) -> Day:
+    """Play one day in one way."""
+    make, follow_s = WAYS[way]
+    plan = plan_of(seed)
+    sessions, _turned_away = make_sessions(plan, TWINS)
+    garage = Garage(plan, sessions, make(plan), follow_s=follow_s)
+    began = time.perf_counter()
+    garage.run(garage.end_s)
+    took_s = time.perf_counter() - began
+    tally = garage.tally
+    got_wh = served_wh(sessions, tally.got_as)
+    twins = [got for one, got in zip(sessions, tally.got_as, strict=True) if one.twins]
+    return Day(
+        served=got_wh / sum(one.wanted_wh for one in sessions),
+        against_all_knowing=got_wh / most_wh(plan, sessions),
+        against_ideal=got_wh / evenly_wh(plan, sessions),
+        excess_as=tally.commanded_excess_as,
+        longest_over_s=tally.longest_over_s,
+        over_as=tally.over_as,
+        longest_wait_min=max(tally.waited_s) / 60,
+        most_starts=max(tally.starts),
+        fairness=sum(twins) ** 2 / (len(twins) * sum(got**2 for got in twins)) if any(twins) else 0.0,
+        took_s=took_s,
+    )
+
+
+@dataclass(frozen=True)
+class Goal:
+    """One line of the table: what of a day counts, how days are put together, and what is aimed at."""
+
+    title: str
+    of: Callable[[Day], float]
+    together: Callable[[list[float]], float]
+    form: str
+    least: float = -math.inf
+    most: float = math.inf
+    most_slow: float | None = None
+    """What cars that follow in 5 s may come to; None: the same."""
+
+
+GOALS = (
+    Goal("commanded excess, A·s", lambda day: day.excess_as, sum, "8.1f", most=0.0),
+    Goal("longest over the derated fuse, s", lambda day: day.longest_over_s, max, "8.1f", most=3.5, most_slow=6.5),
+    Goal("over the derated fuse, A·s a day", lambda day: day.over_as, mean, "8.0f"),
+    Goal("energy of what was wanted", lambda day: day.served, mean, "8.1%"),
+    Goal("energy / who knows all (flow bound)", lambda day: day.against_all_knowing, mean, "8.1%", least=0.92),
+    Goal("energy / ideal max-min sharing", lambda day: day.against_ideal, mean, "8.1%", least=0.97),
+    Goal("longest at 0 A while waiting, min", lambda day: day.longest_wait_min, max, "8.0f", most=120),
+    Goal("starts in a session, most", lambda day: day.most_starts, max, "8.0f", most=4),
+    Goal("Jain fairness among equals, least", lambda day: day.fairness, min, "8.3f", least=0.95),
+    Goal("seconds to play a day", lambda day: day.took_s, mean, "8.1f"),
+)
+
+
+def misses(goal: Goal, way: str, value: float) -> bool:
+    """Say whether a figure of the controller misses its goal."""
+    most = goal.most_slow if way.endswith("5 s") and goal.most_slow is not None else goal.most
+    return way.startswith("controller") and not goal.least <= value <= most + 1e-9
+
+
+def main() -> int:
+    """Play, print the table; return 1 where the controller misses a goal."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--days", type=int, default=12, help="how many days, of as many seeds")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the first day")
+    parser.add_argument("--ways", nargs="*", default=list(WAYS), help="of: " + "; ".join(WAYS))
+    options = parser.parse_args()
+    seeds = range(options.seed, options.seed + options.days)
+    with ProcessPoolExecutor() as pool:
+        found = {way: list(pool.map(partial(play, way=way), seeds)) for way in options.ways}
+    print(f"{options.days} days, {STATIONS} stations, {CARS + TWINS} cars, {FUSE_A:g} A fuse")
+    print(f"{'':38}" + "".join(f"{way:>17}" for way in found) + "   goal")
+    missed = False
+    for goal in GOALS:
+        values = {way: goal.together([goal.of(day) for day in days]) for way, days in found.items()}
+        marks = {way: "!" if misses(goal, way, value) else " " for way, value in values.items()}
+        missed |= "!" in marks.values()
+        row = "".join(f"{format(value, goal.form):>16}{marks[way]}" for way, value in values.items())
+        print(f"{goal.title:38}{row}   {_aim(goal)}")
+    return 1 if missed else 0
+
+
+def _aim(goal: Goal) -> str:
+    if goal.least > -math.inf:
+        return f"≥ {goal.least:g}"
+    if goal.most == math.inf:
+        return ""
+    return f"≤ {goal.most:g}" + (f" / {goal.most_slow:g}" if goal.most_slow else "")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
