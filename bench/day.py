@@ -16,9 +16,23 @@ from functools import partial
 from statistics import mean
 
 from energy.allocation import ConnectorSeen, Controller, Decision, Observation, Timing
-from energy.planner import Decider, Garage, Plan, evenly_wh, make_sessions, most_wh, served_wh, standard_curve
+from energy.planner import (
+    DAY_S,
+    Decider,
+    Garage,
+    Plan,
+    Session,
+    Tally,
+    evenly_wh,
+    make_sessions,
+    most_wh,
+    served_wh,
+    standard_curve,
+)
 
-STATIONS, CARS, TWINS, FUSE_A, BUILDING_A, STEPS = 20, 24, 4, 160.0, 60.0, 24
+STATIONS, CARS, TWINS, FUSE_A, BUILDING_A, STEPS = 20, 24, 4, 160.0, 25.0, 8
+STEP_A = 25.0
+NOISE_A = 1.0  # ± 2 A, two sigma
 MINIMUM_A = 6.0
 
 
@@ -26,14 +40,22 @@ def plan_of(seed: int) -> Plan:
     """Make the plan of a day: offices, with cars that come to work and some visitors and neighbours."""
     return Plan(
         FUSE_A, STATIONS, CARS, standard_curve("offices", BUILDING_A),
-        habits={"work": 4, "visit": 1, "home": 1}, steps=STEPS, seed=seed,
+        habits={"work": 4, "visit": 1, "home": 1}, noise_a=NOISE_A, steps=STEPS, seed=seed,
     )  # fmt: skip
+
+
+def plan_of_steps(seed: int) -> Plan:
+    """Make the plan of two hours on a still building where a load of 25 A comes on each three minutes."""
+    return Plan(
+        FUSE_A, STATIONS, 0, standard_curve("flat", 10.0), noise_a=0, steps=DAY_S // 180, step_a=STEP_A, seed=seed
+    )
 
 
 @dataclass(frozen=True)
 class Day:
-    """What one day came to."""
+    """What one day, and two hours of steps, came to."""
 
+    longest_after_step_s: float
     served: float
     against_all_knowing: float
     against_ideal: float
@@ -147,14 +169,16 @@ def play(seed: int, way: str) -> Day:
     began = time.perf_counter()
     garage.run(garage.end_s)
     took_s = time.perf_counter() - began
+    stepped = play_steps(seed, way)
     tally = garage.tally
     got_wh = served_wh(sessions, tally.got_as)
     twins = [got for one, got in zip(sessions, tally.got_as, strict=True) if one.twins]
     return Day(
+        longest_after_step_s=stepped.longest_over_s,
         served=got_wh / sum(one.wanted_wh for one in sessions),
         against_all_knowing=got_wh / most_wh(plan, sessions),
         against_ideal=got_wh / evenly_wh(plan, sessions),
-        excess_as=tally.commanded_excess_as,
+        excess_as=tally.commanded_excess_as + stepped.commanded_excess_as,
         longest_over_s=tally.longest_over_s,
         over_as=tally.over_as,
         longest_wait_min=max(tally.waited_s) / 60,
@@ -162,6 +186,16 @@ def play(seed: int, way: str) -> Day:
         fairness=sum(twins) ** 2 / (len(twins) * sum(got**2 for got in twins)) if any(twins) else 0.0,
         took_s=took_s,
     )
+
+
+def play_steps(seed: int, way: str) -> Tally:
+    """Play two hours of steps with a car at each station that takes all it gets."""
+    make, follow_s = WAYS[way]
+    plan = plan_of_steps(seed)
+    sessions = [Session(station, 1 + 2 * (station % 3 > 0), 32.0, 0, DAY_S, 1e6) for station in range(STATIONS)]
+    garage = Garage(plan, sessions, make(plan), follow_s=follow_s, end_s=7200)
+    garage.run(garage.end_s)
+    return garage.tally
 
 
 @dataclass(frozen=True)
@@ -180,7 +214,8 @@ class Goal:
 
 GOALS = (
     Goal("commanded excess, A·s", lambda day: day.excess_as, sum, "8.1f", most=0.0),
-    Goal("longest over the derated fuse, s", lambda day: day.longest_over_s, max, "8.1f", most=3.5, most_slow=6.5),
+    Goal("step of 25 A, longest over, s", lambda day: day.longest_after_step_s, max, "8.1f", most=3.5, most_slow=6.5),
+    Goal("noise, longest over, s", lambda day: day.longest_over_s, max, "8.1f"),
     Goal("over the derated fuse, A·s a day", lambda day: day.over_as, mean, "8.0f"),
     Goal("energy of what was wanted", lambda day: day.served, mean, "8.1%"),
     Goal("energy / who knows all (flow bound)", lambda day: day.against_all_knowing, mean, "8.1%", least=0.92),

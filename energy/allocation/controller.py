@@ -10,7 +10,7 @@ from dataclasses import replace
 from math import floor, inf
 from typing import Any
 
-from .headroom import Headroom, Pairs
+from .headroom import Headroom, Pairs, unproven
 from .kernel import Share, share_out
 from .model import ConnectorSeen, Decision, Demand, Lines, Observation, Reason, ReasonCode, Timing
 from .release import DUST_A, Turn, lift, lower, round_up_minimum
@@ -75,12 +75,12 @@ class Controller:
         state = self._state(seen, pairs)
         if state == "fail_safe":
             return self._fall_back(seen, pairs)
-        limit, steady, admission = self._limits(seen)
+        limit, steady = self._limits(seen)
         tree = Tree(steady, seen.circuits)
         free_pairs = self._reserve(tree, pairs)
         rotating = self._turn_of_epoch(seen.now)
         demands = [_demand(connector, track, rotating, seen.now, self.timing) for connector, track in free_pairs]
-        shares = self._share(tree, free_pairs, demands, admission, rotating, seen.now)
+        shares = self._share(tree, free_pairs, demands, rotating, seen)
         turns = [
             Turn(connector, track, tree.places(demand.circuit, demand.lines),
                  round_down(shares[demand.key].current_a, connector.step), demand.maximum,
@@ -90,7 +90,7 @@ class Controller:
         may_lift = state == "operational" and (self.no_raise_until is None or seen.now >= self.no_raise_until)
         lower(turns, tree, seen.now, self.timing, may_lift=may_lift)
         if may_lift:
-            lift(turns, tree, seen.now, self.timing)
+            lift(turns, tree, unproven(pairs, seen.now, self.timing), seen.now, self.timing)
         return self._decision(seen, pairs, turns, shares, state, limit)
 
     def _observe(self, seen: Observation) -> Pairs:
@@ -164,25 +164,25 @@ class Controller:
         next_at = seen.now + self.timing.beat_s
         return Decision(allocations, reasons, next_at, (0.0, 0.0, 0.0), "fail_safe")
 
-    def _limits(self, seen: Observation) -> tuple[Lines, Lines, Lines]:
-        """Return what is left for charging: now, steadily (to share out), and long enough to start a car on it."""
+    def _limits(self, seen: Observation) -> tuple[Lines, Lines]:
+        """Return what is left for charging: now, and steadily (to share out)."""
         timing, now = self.timing, seen.now
-        age_s = self.headroom.age_s(now)
-        if age_s is None or (not self.dynamic and age_s >= timing.stale_meter_s):
-            return seen.limit, seen.limit, seen.limit
         oldest_at = now - timing.ramp_hold_s
         for connector in seen.connectors:
             if connector.charging and connector.connected and connector.drawn is not None:
                 oldest_at = min(oldest_at, connector.drawn_at)
+        return self._left(seen, now - timing.headroom_window_s), self._left(seen, oldest_at)
 
-        def left(since: float) -> Lines:
-            building = self.headroom.largest(since)
-            first, second, third = (
-                max(0.0, usable - taken - timing.reserve_a) for usable, taken in zip(seen.limit, building, strict=True)
-            )
-            return first, second, third
-
-        return left(now - timing.headroom_window_s), left(oldest_at), left(now - timing.admission_hold_s)
+    def _left(self, seen: Observation, since: float) -> Lines:
+        """Return the least that was left for charging on each line since then; all of it where no meter is heard."""
+        age_s = self.headroom.age_s(seen.now)
+        if age_s is None or (not self.dynamic and age_s >= self.timing.stale_meter_s):
+            return seen.limit
+        building = self.headroom.largest(since)
+        first, second, third = (
+            max(0.0, usable - taken - self.timing.reserve_a) for usable, taken in zip(seen.limit, building, strict=True)
+        )
+        return first, second, third
 
     def _reserve(self, tree: Tree, pairs: Pairs) -> Pairs:
         """Take what cannot be commanded out of the tree; return the connectors that can."""
@@ -215,31 +215,41 @@ class Controller:
         return rotating
 
     def _share(
-        self, tree: Tree, pairs: Pairs, demands: list[Demand], admission: Lines, rotating: bool, now: float
+        self, tree: Tree, pairs: Pairs, demands: list[Demand], rotating: bool, seen: Observation
     ) -> dict[Hashable, Share]:
-        """Let the kernel share, without those for whose start the headroom has not stayed long enough."""
-        shares = share_out(tree, demands)
-        held_back = self._held_back(pairs, shares, admission, rotating, now)
-        if not held_back:
-            return shares
-        stays = {connector.key for connector, track in pairs if track.told}
-        again = [d for d in demands if d.key not in held_back and (shares[d.key].current_a or d.key in stays)]
-        waiting = sorted((d for d in demands if d.key in held_back), key=lambda d: (-d.priority, d.waiting_since))
-        places = {d.key: Share(0.0, Reason(ReasonCode.WAITING, {"ahead": n})) for n, d in enumerate(waiting)}
-        return {**shares, **share_out(tree, again), **places}
+        """Let the kernel share among those whose cars take current, then leave the others what nobody can use."""
+        resting = {connector.key for connector, track in pairs if track.rests(seen.now, self.timing)}
+        awake = [demand for demand in demands if demand.key not in resting]
+        shares = share_out(tree, awake)
+        held_back = self._held_back(pairs, shares, rotating, seen)
+        if held_back:
+            stays = {connector.key for connector, track in pairs if track.told}
+            again = [d for d in awake if d.key not in held_back and (shares[d.key].current_a or d.key in stays)]
+            waiting = sorted((d for d in awake if d.key in held_back), key=lambda d: (-d.priority, d.waiting_since))
+            places = {d.key: Share(0.0, Reason(ReasonCode.WAITING, {"ahead": n})) for n, d in enumerate(waiting)}
+            shares |= {**share_out(tree, again), **places}
+        if resting:
+            offered = {connector.key for connector, track in pairs if track.told}
+            shares |= _leftovers(tree, demands, shares, offered)
+        return shares
 
     def _held_back(
-        self, pairs: Pairs, shares: dict[Hashable, Share], admission: Lines, rotating: bool, now: float
+        self, pairs: Pairs, shares: dict[Hashable, Share], rotating: bool, seen: Observation
     ) -> set[Hashable]:
         """Return who may not start yet: no 60 s of headroom of 1.2 times the minimum beside those who charge.
 
-        Whoever takes a place that rotates needs none: it is current that was used already.
+        Whoever was stopped in this session before waits for headroom that has stayed longer, doubled at each stop: near
+        the minimum, a building that moves would start and stop it all day. Whoever takes a place that rotates needs
+        none: it is current that was used already.
         """
+        now = seen.now
         if self.headroom.usable_at is None:
             return set()
         starting = []
         minimums, carried = [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]
         for connector, track in pairs:
+            if connector.key not in shares:
+                continue
             is_admitted = shares[connector.key].current_a > 0
             for line in track.lines(connector):
                 minimums[line] += connector.minimum if is_admitted else 0.0
@@ -250,6 +260,7 @@ class Controller:
         for connector, track in sorted(starting, key=lambda pair: (pair[0].priority, -pair[1].served_s)):
             extra = connector.minimum * (self.timing.admission_factor - 1)
             lines = track.lines(connector)
+            admission = self._left(seen, now - self._admission_hold_s(track))
             if rotating and all(minimums[line] <= carried[line] + DUST_A for line in lines):
                 track.granted_until = now + self.timing.minimum_off_s
             elif any(minimums[line] + extra > admission[line] + DUST_A for line in lines):
@@ -257,6 +268,11 @@ class Controller:
                 for line in lines:
                     minimums[line] -= connector.minimum
         return held_back
+
+    def _admission_hold_s(self, track: Track) -> float:
+        """Return how long headroom must have stayed before a car is started on it."""
+        least_s = self.timing.admission_hold_s
+        return max(least_s, min(self.timing.rotation_s, least_s * 2 ** min(track.stops, 10)))
 
     def _decision(
         self,
@@ -332,13 +348,36 @@ def _top_circuit(seen: Observation) -> str | None:
     return tops[0]
 
 
+def _leftovers(
+    tree: Tree, demands: list[Demand], shares: dict[Hashable, Share], offered: set[Hashable]
+) -> dict[Hashable, Share]:
+    """Leave their minimum to those without a share who are offered it already, as far as the others leave room."""
+    room = list(tree.room)
+    others = []
+    for demand in demands:
+        if demand.key not in shares:
+            others.append(demand)
+            continue
+        for place in tree.places(demand.circuit, demand.lines):
+            room[place] -= shares[demand.key].current_a
+    found = {}
+    for demand in others:
+        places = tree.places(demand.circuit, demand.lines)
+        is_possible = demand.key in offered and demand.maximum >= demand.minimum
+        fits = is_possible and all(room[place] >= demand.minimum - DUST_A for place in places)
+        found[demand.key] = Share(demand.minimum if fits else 0.0, Reason(ReasonCode.CAR_TAKES_NO_MORE))
+        for place in places if fits else ():
+            room[place] -= demand.minimum
+    return found
+
+
 def _demand(seen: ConnectorSeen, track: Track, rotating: bool, now: float, timing: Timing) -> Demand:
     minimum = round_up_minimum(seen)
     takes = inf if track.takes is None else max(minimum, track.takes)
     maximum = round_down(min(seen.maximum, seen.cap, takes), seen.step)
     if not track.told and track.off_since is not None and now - track.off_since < timing.minimum_off_s:
         maximum = 0.0
-    is_held = bool(track.told) and track.on_since is not None and now - track.on_since < timing.minimum_on_s
+    is_held = track.told > 0 and track.empty_since is None and _is_young(track, now, timing)
     return Demand(
         seen.key,
         track.lines(seen),
@@ -350,11 +389,16 @@ def _demand(seen: ConnectorSeen, track: Track, rotating: bool, now: float, timin
     )
 
 
+def _is_young(track: Track, now: float, timing: Timing) -> bool:
+    """Tell whether it was started so lately that it must stay on."""
+    return track.on_since is not None and now - track.on_since < timing.minimum_on_s
+
+
 def _waiting_since(track: Track, rotating: bool, now: float, timing: Timing) -> float:
     """Order equals: who charges stays, of these who had least; when places rotate, who had least of all."""
     if not track.told:
         return track.served_s
-    if track.on_since is None or now - track.on_since < timing.minimum_on_s:
+    if track.on_since is None or _is_young(track, now, timing):
         return -inf
     return track.served_s - (0.5 if rotating else STAYS_S)
 

@@ -38,6 +38,7 @@ the largest B of a window that reaches back to the oldest sample in use.
 
 from collections import deque
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from math import isfinite
 from typing import Any
 
@@ -47,6 +48,7 @@ from .track import Track
 Pairs = Sequence[tuple[ConnectorSeen, Track]]
 DUST_A = 1e-9
 OVER_A = 1.0  # further above the usable current than stations measure wrong
+COARSE_S = 15.0  # older history is kept as the largest of so long
 
 
 class Headroom:
@@ -64,6 +66,9 @@ class Headroom:
         self.still: Lines | None = None
         self.still_since = 0.0
         self.history: deque[tuple[float, list[float]]] = deque()
+        """When the building took what: each reading of the last `admission_hold_s`."""
+        self.coarse: deque[tuple[float, list[float]]] = deque()
+        """What is older, up to `rotation_s`: the newest time and the largest of each `COARSE_S`."""
 
     def dump(self) -> dict[str, Any]:
         """Return the state as plain JSON values."""
@@ -75,6 +80,7 @@ class Headroom:
             "still": self.still,
             "still_since": self.still_since,
             "history": list(self.history),
+            "coarse": list(self.coarse),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -84,6 +90,7 @@ class Headroom:
         self.still = None if state["still"] is None else tuple(state["still"])
         self.still_since = state["still_since"]
         self.history = deque((at, building) for at, building in state["history"])
+        self.coarse = deque((at, building) for at, building in state.get("coarse", ()))
 
     def update(self, seen: Observation, pairs: Pairs) -> None:
         """Take in a reading, if it is one."""
@@ -109,9 +116,19 @@ class Headroom:
                 self.building[line] += rest
                 self.is_over[line] = is_over
         self.estimated = _sums(pairs)
-        self.history.append((seen.now, list(self.building)))
-        while self.history[0][0] < seen.now - self.timing.admission_hold_s:
-            self.history.popleft()
+        self._remember(seen.now, list(self.building))
+
+    def _remember(self, now: float, building: list[float]) -> None:
+        """Keep what the building takes; what is old, in less detail."""
+        self.history.append((now, building))
+        while self.history[0][0] < now - self.timing.admission_hold_s:
+            at, old = self.history.popleft()
+            if self.coarse and at // COARSE_S == self.coarse[-1][0] // COARSE_S:
+                self.coarse[-1] = (at, [max(pair) for pair in zip(self.coarse[-1][1], old, strict=True)])
+            else:
+                self.coarse.append((at, old))
+        while self.coarse and self.coarse[0][0] < now - self.timing.rotation_s:
+            self.coarse.popleft()
 
     def age_s(self, now: float) -> float | None:
         """Return the age of the newest usable reading; None: there never was one."""
@@ -121,12 +138,12 @@ class Headroom:
         """Return the building's largest current on each line since then, or the newest one if none is as young."""
         if self.building is None:
             raise ValueError("a usable reading expected before the building is asked for, none came yet")
-        found = list(self.building)
-        for at, building in reversed(self.history):
+        first, second, third = self.building
+        for at, building in chain(reversed(self.history), reversed(self.coarse)):
             if at < since:
                 break
-            found = [max(pair) for pair in zip(found, building, strict=True)]
-        return found
+            first, second, third = max(first, building[0]), max(second, building[1]), max(third, building[2])
+        return [first, second, third]
 
     def _is_plausible(self, seen: Observation, grid: Lines, pairs: Pairs) -> bool:
         """Refuse what no meter of this installation can mean.
@@ -175,6 +192,16 @@ def _guesses(pairs: Pairs, line: int, moved: float, now: float, timing: Timing) 
             yield track, max(0.0, min(-guess, track.in_force() - track.estimate[line]))
         elif moved > 0 and guess > 0 and (track.drawn_at is not None or track.is_rising(now, timing)):
             yield track, guess
+
+
+def unproven(pairs: Pairs, now: float, timing: Timing) -> list[float]:
+    """Return the A on each line that the meter rose by and that are put down to raises no sample has shown yet."""
+    found = [0.0, 0.0, 0.0]
+    for _, track in pairs:
+        if track.is_rising(now, timing):
+            for line, (guessed, sampled) in enumerate(zip(track.estimate, track.sampled, strict=True)):
+                found[line] += max(0.0, guessed - sampled)
+    return found
 
 
 def _falls(pairs: Pairs, line: int) -> Iterable[tuple[Track, float]]:

@@ -165,20 +165,25 @@ class Timing:
     """Corrections smaller than `min_increase_a` wait until nothing changed for this long."""
     min_increase_a: float = 1
     admission_hold_s: float = 60
-    """A waiting car is admitted on the smallest headroom of this window."""
+    """A waiting car is admitted on the smallest headroom of this window; each stop in its session doubles it."""
     admission_factor: float = 1.2
     """Times its minimum: the headroom a waiting car needs where the building moves."""
     minimum_on_s: float = 300
     minimum_off_s: float = 60
     rotation_s: float = 900
+    """Places rotate this often; the window of `admission_hold_s` grows no longer than this."""
     free_after_s: float = 6
     """A station has followed a limit at the latest this long after accepting it (IEC 61851-1: 5 s)."""
     obey_s: float = 15
     """A station that still draws more than its limit + `obey_margin_a` this long after accepting ignores it."""
     obey_margin_a: float = 1
-    steady_s: float = 10
+    steady_s: float = 8
     demand_margin_a: float = 2
     probe_s: float = 60
+    idle_after_s: float = 300
+    """A car that was offered current this long and took none has only what nobody else can use."""
+    idle_probe_s: float = 1800
+    """How long such a car may be offered nothing before it is tried again, for `probe_s`."""
     phase_idle_s: float = 30
     report_s: float = 60
     """How long a fresh controller waits for stations that were charging to report before it raises anybody."""

@@ -6,7 +6,7 @@ every line of every circuit. So what is commanded never exceeds a limit, not eve
 (promise 1).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from .model import ConnectorSeen, Timing
@@ -61,10 +61,15 @@ def _is_due(turn: Turn, now: float, timing: Timing) -> bool:
     return is_large or not turn.target or _has_settled(turn.track, now, timing)
 
 
-def lift(turns: Iterable[Turn], tree: Tree, now: float, timing: Timing) -> None:
-    """Give the increases for which there is room: first the minimum of whoever starts, then the rest in proportion."""
+def lift(turns: Iterable[Turn], tree: Tree, unproven: Sequence[float], now: float, timing: Timing) -> None:
+    """Give the increases for which there is room: first the minimum of whoever starts, then the rest in proportion.
+
+    `unproven`, A per line: rises of the meter that are put down to earlier raises, and may be the building's.
+    """
     turns = list(turns)
     free = list(tree.room)
+    for line, guessed in enumerate(unproven):
+        free[line] -= guessed
     for turn in turns:
         claim = turn.claim()
         for place in turn.places:
@@ -108,12 +113,16 @@ def round_up_minimum(seen: ConnectorSeen) -> float:
 
 
 def _is_worth(track: Track, limit_a: float, now: float, timing: Timing) -> bool:
-    """Hold a raise back for `ramp_hold_s` after any change, and a small one until the connector has settled."""
+    """Hold a raise back for `ramp_hold_s` after any change, and a small one for `settle_s` after the last raise.
+
+    Small decreases, as a restless building causes them, do not put it off: they would add up.
+    """
     if limit_a <= track.told + DUST_A:
         return False
     if track.changed_at is not None and now - track.changed_at < timing.ramp_hold_s:
         return False
-    return limit_a - track.told >= timing.min_increase_a - DUST_A or _has_settled(track, now, timing)
+    is_large = limit_a - track.told >= timing.min_increase_a - DUST_A
+    return is_large or track.raised_at is None or now - track.raised_at >= timing.settle_s
 
 
 def _has_settled(track: Track, now: float, timing: Timing) -> bool:

@@ -49,6 +49,10 @@ class Track:
     """A per phase: what the car is taken to want at most; None: unknown, as much as it gets."""
     takes_at: float | None = None
     """When that was found or last tried to be more."""
+    empty_since: float | None = None
+    """Since when it takes nothing of what it is offered; None: it took some when it last was offered any."""
+    stops: int = 0
+    """How often it was stopped in this session though it took current."""
     on_since: float | None = None
     off_since: float | None = None
     served_s: float = 0.0
@@ -86,7 +90,19 @@ class Track:
             self.on_since, self.off_since, self.granted_until = now, None, None
         elif not limit_a:
             self.on_since, self.off_since = None, now
+            self.stops += self.empty_since is None
         self.told, self.changed_at = limit_a, now
+
+    def rests(self, now: float, timing: Timing) -> bool:
+        """Tell whether its car took nothing for so long that it has only what nobody else can use.
+
+        A full car, or one that waits for its timer. Without an offer it is tried again after `idle_probe_s`.
+        """
+        if self.empty_since is None or now - self.empty_since < timing.idle_after_s:
+            return False
+        if self.told:
+            return self.on_since is None or now - self.on_since >= timing.probe_s
+        return self.off_since is not None and now - self.off_since < timing.idle_probe_s
 
     def is_new(self, now: float, timing: Timing) -> bool:
         """Tell whether it was told nothing yet in a session so young that its standing limit may not hold yet."""
@@ -169,7 +185,8 @@ def _begin_session(track: Track, seen: ConnectorSeen, now: float) -> None:
     track.limits = [(now, track.ceiling), (now, seen.accepted)] if seen.accepted is not None else [(now, track.ceiling)]
     track.told, track.changed_at, track.on_since, track.off_since = 0.0, None, None, None
     track.unused, track.idle_since = [False, False, False], [None, None, None]
-    track.takes = track.steady_since = None
+    track.takes = track.steady_since = track.empty_since = None
+    track.stops = 0
 
 
 def _end_session(track: Track, seen: ConnectorSeen, now: float) -> None:
@@ -214,6 +231,10 @@ def _learn_phases(track: Track, seen: ConnectorSeen, timing: Timing) -> None:
 def _learn_demand(track: Track, seen: ConnectorSeen, timing: Timing) -> None:
     """Find out what the car wants: one that stays below its limit wants no more than a margin above its draw."""
     draw = max((seen.drawn or (0.0,))[: len(seen.wiring)])
+    if draw >= IDLE_A:
+        track.empty_since = None
+    elif track.told and track.empty_since is None and track.had_time_to_rise(timing):
+        track.empty_since = seen.drawn_at
     if not track.told or draw >= track.told - NEAR_A or not track.had_time_to_rise(timing):
         track.steady_since = None
         if track.takes is not None and draw >= track.takes - NEAR_A:

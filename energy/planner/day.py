@@ -132,7 +132,7 @@ def make_sessions(plan: Plan, twins: int = 0) -> tuple[list[Session], int]:
     free_at = [0] * plan.stations
     sessions = []
     for station in range(min(twins, plan.stations)):
-        sessions.append(Session(station, 3, 16.0, 2 * 3600, 11 * 3600, 120_000, twins=True))
+        sessions.append(Session(station, 3, 16.0, 2 * 3600, 11 * 3600, 60_000, twins=True))
         free_at[station] = 11 * 3600
     turned_away = 0
     for arrives_s, leaves_s, name, wanted_wh in comers:
@@ -168,7 +168,7 @@ class Building:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         chance = random.Random(f"{plan.seed} steps")
-        self.loads = [_load(chance) for _ in range(plan.steps)]
+        self.loads = [_load(chance, DAY_S * number // plan.steps, DAY_S // plan.steps) for number in range(plan.steps)]
         self._hour = lru_cache(maxsize=3)(self._make_hour)
 
     def at(self, second: int) -> Lines:
@@ -205,7 +205,8 @@ class Building:
         return found
 
 
-def _load(chance: random.Random) -> tuple[int, int, tuple[int, ...]]:
-    begins_s = chance.randrange(DAY_S)
+def _load(chance: random.Random, from_s: int, slot_s: int) -> tuple[int, int, tuple[int, ...]]:
+    """Draw when a load comes on within its slot of the day, when it goes off, and on which lines: all, or one."""
+    begins_s = from_s + chance.randrange(slot_s * 3 // 4)
     lines: tuple[int, ...] = (0, 1, 2) if chance.random() < 0.5 else (chance.randrange(3),)
-    return begins_s, begins_s + chance.randrange(120, 900), lines
+    return begins_s, begins_s + chance.randrange(60, 900), lines

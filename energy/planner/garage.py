@@ -14,6 +14,7 @@ from .day import DAY_S, Building, Lines, Plan, Session, wiring_of
 
 MINIMUM_A = 6.0
 OVER_A = 0.05
+SHOWN_A = 1.0  # above the limit: more than stations measure wrong
 TAPER_PART = 0.05  # of what it wanted: near the end a car takes less and less
 SLOT_S = 300  # of the curves
 
@@ -37,6 +38,7 @@ class Post:
     coming: list[list[float]] = field(default_factory=list)
     drawn: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
     drawn_at: float = -1.0
+    is_drawing: bool = False
     waits_since: float | None = None
 
 
@@ -141,6 +143,8 @@ class Garage:
                 post.in_force = post.coming.pop(0)[1]
             session = self.sessions[post.session]
             current_a = min(wanted_a(session, post.got_as), post.in_force) if post.in_force >= MINIMUM_A else 0.0
+            self.tally.starts[post.session] += bool(current_a and not post.is_drawing)
+            post.is_drawing = current_a > 0
             post.got_as += current_a * self.step_s
             self.tally.got_as[post.session] = post.got_as
             if self.now >= post.drawn_at + self.report_s or post.drawn_at < 0:
@@ -189,7 +193,7 @@ class Garage:
             if self._take(post, decision.allocations[station]):
                 for line in self._lines(station, post):
                     raised[line] = True
-        self._judge(building, draws, raised)
+        self._judge(building, grid, draws, raised)
 
     def _take(self, post: Post, limit_a: float) -> bool:
         """Let a station take in its limit; return whether that raises it."""
@@ -199,7 +203,6 @@ class Garage:
         if limit_a != post.accepted:
             post.accepted = limit_a
             post.coming.append([self.now + self.follow_s, limit_a])
-            self.tally.starts[number] += bool(limit_a and not before)
         if limit_a or post.got_as >= session.wanted_as:
             self._stop_waiting(post)
         elif post.waits_since is None:
@@ -212,10 +215,14 @@ class Garage:
             self.tally.waited_s[post.session] = max(self.tally.waited_s[post.session], waited_s)
         post.waits_since = None
 
-    def _judge(self, building: Lines, draws: list[tuple[int, Post, float]], raised: list[bool]) -> None:
+    def _judge(
+        self, building: Lines, grid: list[float], draws: list[tuple[int, Post, float]], raised: list[bool]
+    ) -> None:
         """Add up what was commanded above what the building leaves.
 
-        What is told must always fit; on a line where somebody was raised just now, what may still be drawn must too.
+        On a line where somebody was raised just now, what is told and what may still be drawn must fit; on a line that
+        the meter shows over the limit, what is told must. (A building that rises in the seconds in which cars follow a
+        raise can be told from them only when the meter is over or stations report.)
         """
         told, claims = [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]
         for station, post, current_a in draws:
@@ -226,7 +233,7 @@ class Garage:
         for line in range(3):
             commanded = claims[line] if raised[line] else told[line]
             excess_a = commanded - max(0.0, self.usable - building[line])
-            if excess_a > OVER_A:
+            if excess_a > OVER_A and (raised[line] or grid[line] > self.usable + SHOWN_A):
                 self.tally.commanded_excess_as += excess_a * self.beat_s
 
     def _seen(self, station: int, post: Post) -> ConnectorSeen:
