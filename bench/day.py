@@ -165,7 +165,7 @@ def play(seed: int, way: str) -> Day:
     make, follow_s = WAYS[way]
     plan = plan_of(seed)
     sessions, _turned_away = make_sessions(plan, TWINS)
-    garage = Garage(plan, sessions, make(plan), follow_s=follow_s)
+    garage = Garage(plan, sessions, make(plan), step_s=1.0, follow_s=follow_s)
     began = time.perf_counter()
     garage.run(garage.end_s)
     took_s = time.perf_counter() - began

@@ -263,3 +263,95 @@ class ControllerState(SingletonModel):
 
     def __str__(self) -> str:
         return f"{self.saved_at:%Y-%m-%d %H:%M:%S}"
+
+
+class Curve(models.TextChoices):
+    """What the building of a scenario draws over the day."""
+
+    RECORDED = "recorded", _("As recorded here, the last four weeks")
+    HOMES = "homes", _("Homes")
+    OFFICES = "offices", _("Offices")
+    SHOPS = "shops", _("Shops")
+    FLAT = "flat", _("The same all day")
+
+
+class PlayState(models.TextChoices):
+    """How far the planner is with a scenario."""
+
+    RUNNING = "running", _("Being calculated")
+    FINISHED = "finished", _("Calculated")
+    STOPPED = "stopped", _("Stopped")
+
+
+_SHARE = [MaxValueValidator(100)]
+
+
+class Scenario(models.Model):
+    """A garage as it might be, and what a day in it came to (`energy.planning`).
+
+    `run` numbers the calculations: whoever writes for an older one is no longer wanted. `work_done` is what goes on
+    from one piece of it to the next, `curve_a` the building per hour and line as it was taken at the start.
+    """
+
+    name = models.CharField(_("name"), max_length=100)
+    fuse_a = models.FloatField(_("fuse (A)"), validators=[MinValueValidator(10), MaxValueValidator(6000)])
+    derating_percent = models.FloatField(
+        _("derating (%)"),
+        default=20,
+        validators=[MinValueValidator(0), MaxValueValidator(DERATING_MAXIMUM_PERCENT)],
+    )
+    curve = models.CharField(_("building"), max_length=10, choices=Curve, default=Curve.OFFICES)
+    building_peak_a = models.FloatField(
+        _("the building's highest hour, per line (A)"),
+        default=20,
+        validators=[MinValueValidator(0), MaxValueValidator(6000)],
+        help_text=_("Not used with a recorded building."),
+    )
+    stations = models.PositiveSmallIntegerField(
+        _("charging stations"), default=10, validators=[MinValueValidator(1), MaxValueValidator(60)]
+    )
+    cars = models.PositiveSmallIntegerField(
+        _("cars a day"), default=12, validators=[MinValueValidator(1), MaxValueValidator(200)]
+    )
+    three_16 = models.PositiveSmallIntegerField(_("three phases, 16 A (11 kW)"), default=5, validators=_SHARE)
+    three_32 = models.PositiveSmallIntegerField(_("three phases, 32 A (22 kW)"), default=1, validators=_SHARE)
+    one_32 = models.PositiveSmallIntegerField(_("one phase, 32 A (7.4 kW)"), default=3, validators=_SHARE)
+    one_16 = models.PositiveSmallIntegerField(_("one phase, 16 A (plug-in hybrid)"), default=1, validators=_SHARE)
+    work = models.PositiveSmallIntegerField(_("come to work"), default=1, validators=_SHARE)
+    home = models.PositiveSmallIntegerField(_("come home in the evening"), default=0, validators=_SHARE)
+    visit = models.PositiveSmallIntegerField(_("visit for some hours"), default=0, validators=_SHARE)
+    seed = models.PositiveIntegerField(
+        _("number of the day"),
+        default=1,
+        validators=[MaxValueValidator(2**31 - 1)],
+        help_text=_("The same number makes the same cars come; another one another day."),
+    )
+    run = models.PositiveIntegerField(default=0, editable=False)
+    state = models.CharField(max_length=10, choices=PlayState, default=PlayState.RUNNING, editable=False)
+    done_percent = models.PositiveSmallIntegerField(default=0, editable=False)
+    curve_a: Any = models.JSONField(default=list, editable=False)
+    work_done: Any = models.JSONField(default=dict, editable=False)
+    results: Any = models.JSONField(default=list, editable=False)
+    heard_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        verbose_name = _("scenario")
+        verbose_name_plural = _("planner")
+        ordering = ["-pk"]
+        constraints = [
+            models.CheckConstraint(condition=Q(curve__in=Curve.values), name="scenario_curve_known"),
+            models.CheckConstraint(condition=Q(state__in=PlayState.values), name="scenario_state_known"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        """Refuse a day without any kind of car, or without any reason to come."""
+        errors = {}
+        if not any((self.three_16, self.three_32, self.one_32, self.one_16)):
+            errors["three_16"] = _("Give at least one kind of car a share: without cars there is nothing to plan.")
+        if not any((self.work, self.home, self.visit)):
+            errors["work"] = _("Give at least one habit a share: without it no car comes.")
+        if errors:
+            raise ValidationError(errors)

@@ -1,8 +1,8 @@
-"""Celery tasks: the beat's tick, a decision asked for in between, the upkeep of readings, the search for meters."""
+"""Celery tasks: the beat's tick, a decision in between, the upkeep of readings, the search for meters, the planner."""
 
 from celery import shared_task
 
-from energy import balancing, meter_search, upkeep
+from energy import balancing, meter_search, planning, upkeep
 
 
 @shared_task(name="energy.tasks.balance", ignore_result=True)
@@ -22,3 +22,10 @@ def search_meters(run: int) -> None:
     """Search for a second, then go on behind the other work of this queue."""
     if meter_search.search_on(run=run):
         search_meters.apply_async(args=(run,), retry=False)
+
+
+@shared_task(name="energy.tasks.play_scenario", ignore_result=True)
+def play_scenario(pk: int, run: int) -> None:
+    """Calculate a scenario for a second, then go on behind the other work of this queue."""
+    if planning.play_on(pk=pk, run=run):
+        play_scenario.apply_async(args=(pk, run), retry=False)

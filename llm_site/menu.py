@@ -153,6 +153,7 @@ CONFIGURATION = [
         "energy.installation",
         lambda _counts: _("System information, date/time"),
     ),
+    Place(gettext_lazy("Planner"), "planner", "admin:energy_scenario_changelist", "energy.scenario"),
     Place(gettext_lazy("Set-up tutorial"), "tutorial", "tutorial", "energy.installation"),
 ]
 RECORDS = [

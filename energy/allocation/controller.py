@@ -272,7 +272,7 @@ class Controller:
     def _admission_hold_s(self, track: Track) -> float:
         """Return how long headroom must have stayed before a car is started on it."""
         least_s = self.timing.admission_hold_s
-        return max(least_s, min(self.timing.rotation_s, least_s * 2 ** min(track.stops, 10)))
+        return max(least_s, min(self.timing.rotation_s, least_s * 2.0 ** min(track.stops, 10)))
 
     def _decision(
         self,

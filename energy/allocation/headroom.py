@@ -29,8 +29,8 @@ becomes B at the latest `free_after_s` after acceptance. As B is formed anew fro
 
 The one case that cannot be told apart is a rise of the building in the very second in which cars obey: the two cancel
 in G. So where a line gets over the usable current, decreases accepted before that reading are taken as done at once,
-and while it is over, nothing is put down to raises. If that was wrong, too much is cut by that part, and given back
-after `ramp_hold_s`.
+rises that were only guessed are taken back by as much as it is over, and while it is over, nothing is put down to
+raises. If that was wrong, too much is cut by that part, and given back after `ramp_hold_s`.
 
 A car that takes less by itself looks like the building falling until its station reports. So current is *given* only by
 the largest B of a window that reaches back to the oldest sample in use.
@@ -107,6 +107,8 @@ class Headroom:
                 is_over = grid[line] > seen.limit[line] + OVER_A
                 if is_over and not self.is_over[line]:
                     taken -= _finish_falls(pairs, line, seen.now)
+                    over = grid[line] - seen.limit[line]
+                    taken += _move(-over, line, list(_guesses(pairs, line, over, seen.now, self.timing)))
                 rest = grid[line] - self.building[line] - taken
                 if rest < 0:
                     rest -= _move(rest, line, list(_falls(pairs, line)))

@@ -136,14 +136,14 @@ def make_sessions(plan: Plan, twins: int = 0) -> tuple[list[Session], int]:
         free_at[station] = 11 * 3600
     turned_away = 0
     for arrives_s, leaves_s, name, wanted_wh in comers:
-        station = next((number for number, at in enumerate(free_at) if at <= arrives_s), None)
-        if station is None:
+        free = next((number for number, at in enumerate(free_at) if at <= arrives_s), None)
+        if free is None:
             turned_away += 1
             continue
-        free_at[station] = leaves_s + 60
+        free_at[free] = leaves_s + 60
         kind = KINDS[name]
         maximum_a = min(kind.maximum_a, plan.station_maximum_a)
-        sessions.append(Session(station, kind.phases, maximum_a, arrives_s, leaves_s, wanted_wh))
+        sessions.append(Session(free, kind.phases, maximum_a, arrives_s, leaves_s, wanted_wh))
     return sessions, turned_away
 
 
@@ -176,8 +176,8 @@ class Building:
         return self._hour(second // 3600)[second % 3600]
 
     def mean(self, start_s: int, end_s: int) -> Lines:
-        """Return the mean of some seconds."""
-        seconds = range(start_s, end_s)
+        """Return the mean of some time, by every fifth second."""
+        seconds = range(start_s, end_s, 5)
         sums = [0.0, 0.0, 0.0]
         for second in seconds:
             for line, current_a in enumerate(self.at(second)):

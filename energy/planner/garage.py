@@ -221,19 +221,22 @@ class Garage:
         """Add up what was commanded above what the building leaves.
 
         On a line where somebody was raised just now, what is told and what may still be drawn must fit; on a line that
-        the meter shows over the limit, what is told must. (A building that rises in the seconds in which cars follow a
-        raise can be told from them only when the meter is over or stations report.)
+        the meter shows over the limit, what is told must, unless a decrease on its way explains it. (A building that
+        moves in the very seconds in which cars follow can be told from them only after that.)
         """
         told, claims = [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]
+        is_falling = [False, False, False]
         for station, post, current_a in draws:
             claim = max([current_a, post.accepted or 0.0, *(limit_a for _at, limit_a in post.coming)])
             for line in self._lines(station, post):
                 told[line] += post.accepted or 0.0
                 claims[line] += claim
+                is_falling[line] |= current_a > (post.accepted or 0.0)
         for line in range(3):
             commanded = claims[line] if raised[line] else told[line]
             excess_a = commanded - max(0.0, self.usable - building[line])
-            if excess_a > OVER_A and (raised[line] or grid[line] > self.usable + SHOWN_A):
+            is_shown = grid[line] > self.usable + SHOWN_A and not is_falling[line]
+            if excess_a > OVER_A and (raised[line] or is_shown):
                 self.tally.commanded_excess_as += excess_a * self.beat_s
 
     def _seen(self, station: int, post: Post) -> ConnectorSeen:

