@@ -1,4 +1,4 @@
-"""One turn of the loop: read the meter, observe, decide, keep, tell."""
+"""One turn of the loop: read the meter, observe, decide, tell, keep, record."""
 
 import logging
 import math
@@ -15,6 +15,7 @@ from energy.dashboard import GROUP
 from energy.models import Allocation, ControllerState, Installation, Meter, Mode, Reading
 from energy.observing import Place, StationPlace, most_for_charging_a, observe
 from energy.reading import read_meter
+from energy.recorder import Recorder
 from stations.ocpp16.commands import send_limits, send_standing
 from stations.ocpp16.sockets import publish
 
@@ -37,6 +38,7 @@ class Loop:
     kept: dict[Hashable, tuple[float, str, dict[str, Any]]] = field(default_factory=dict)
     told: dict[Hashable, tuple[float, int, float]] = field(default_factory=dict)
     stood: dict[int, tuple[float, float]] = field(default_factory=dict)
+    recorder: Recorder = field(default_factory=Recorder)
 
 
 _loop = Loop()
@@ -55,17 +57,20 @@ def balance(*, is_tick: bool = False) -> Decision | None:
     grid = sample.currents_a if sample else None
     seen, places, station_places = observe(installation, now=now, grid=grid, grid_at=grid_at)
     controller = _controller(installation, timing)
+    _loop.recorder.prepare(controller)
+    is_fallback = False
     try:
         decision = controller.decide(seen)
     except Exception:
         logger.exception("No decision could be made: every station is told its fail-safe current")
-        decision = fall_back(seen)
+        decision, is_fallback = fall_back(seen), True
     _tell(decision, places, station_places, now)
     _keep_decision(controller, decision, places, now)
     if is_tick:
         most_a = most_for_charging_a(installation)
         _keep_reading(decision, most_a, grid, seen_charging(seen.connectors), now)
     publish({"type": "dashboard.changed"}, group=GROUP)
+    _loop.recorder.record(seen, decision, is_fallback=is_fallback)
     return decision
 
 

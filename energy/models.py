@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from solo.models import SingletonModel
 
@@ -355,3 +356,20 @@ class Scenario(models.Model):
             errors["work"] = _("Give at least one habit a share: without it no car comes.")
         if errors:
             raise ValidationError(errors)
+
+
+class Recording(models.Model):
+    """About a minute of the loop: what each decision saw and said, packed (`energy.recorder`); kept for 14 days."""
+
+    begins_at = models.DateTimeField(_("from"), db_index=True)
+    ends_at = models.DateTimeField(_("to"))
+    cycles = models.PositiveIntegerField(_("decisions"))
+    data = models.BinaryField()
+
+    class Meta:
+        verbose_name = _("recorded minute")
+        verbose_name_plural = _("flight recorder")
+        ordering = ["-begins_at"]
+
+    def __str__(self) -> str:
+        return f"{timezone.localtime(self.begins_at):%Y-%m-%d %H:%M:%S}"

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from energy import balancing, meter_search, planning, upkeep
+from energy import balancing, meter_search, planning, recorder, upkeep
 
 
 @shared_task(name="energy.tasks.balance", ignore_result=True)
@@ -29,3 +29,9 @@ def play_scenario(pk: int, run: int) -> None:
     """Calculate a scenario for a second, then go on behind the other work of this queue."""
     if planning.play_on(pk=pk, run=run):
         play_scenario.apply_async(args=(pk, run), retry=False)
+
+
+@shared_task(name="energy.tasks.forget_old_recordings", ignore_result=True)
+def forget_old_recordings() -> None:
+    """Keep what the flight recorder wrote for 14 days."""
+    recorder.forget_old_recordings()

@@ -36,6 +36,7 @@ app.conf.update(
         # A tick that waited out a stall is worthless: it expires before the next.
         "balance": {"task": "energy.tasks.balance", "schedule": Each(1.0), "options": {"expires": 0.9}},
         "thin-readings": {"task": "energy.tasks.thin_readings", "schedule": 600.0},
+        "forget-old-recordings": {"task": "energy.tasks.forget_old_recordings", "schedule": 3600.0},
         # Whatever changed who may charge, also midnight, is seen within one of these.
         "check-local-lists": {
             "task": "stations.tasks.check_local_lists",

@@ -172,6 +172,7 @@ RECORDS = [
         "stations.cpomessage",
         _waiting,
     ),
+    Place(gettext_lazy("Flight recorder"), "recorder", "admin:energy_recording_changelist", "energy.recording"),
     Place(gettext_lazy("Commands"), "commands", "admin:stations_command_changelist", "stations.command"),
     Place(gettext_lazy("Changes"), "changes", "admin:accounts_change_changelist", "accounts.change"),
     Place(gettext_lazy("Messages"), "messages", "admin:stations_frame_changelist", "stations.frame"),

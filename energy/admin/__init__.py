@@ -1,7 +1,8 @@
-"""The general settings, the circuits and the planner in the admin."""
+"""The general settings, the circuits, the planner and the flight recorder in the admin."""
 
 from energy.admin.circuits import CircuitAdmin
 from energy.admin.general_settings import InstallationAdmin
 from energy.admin.planner import ScenarioAdmin
+from energy.admin.recorder import RecordingAdmin
 
-__all__ = ["CircuitAdmin", "InstallationAdmin", "ScenarioAdmin"]
+__all__ = ["CircuitAdmin", "InstallationAdmin", "RecordingAdmin", "ScenarioAdmin"]

@@ -28,6 +28,7 @@ from django.db import models
 from django.utils.translation import gettext as _
 
 from accounts.models import Session
+from energy.models import Recording
 
 FORMAT = 1
 MANIFEST, SECRETS = "manifest.json", "secrets.json"
@@ -121,9 +122,10 @@ class Manifest:
 
 
 def kept_models() -> list[type[models.Model]]:
-    """List every model whose rows a backup holds: all but sessions."""
+    """List every model whose rows a backup holds: all but sessions and the flight recorder's many minutes."""
     found = apps.get_models(include_auto_created=True)
-    return [model for model in found if model._meta.managed and not model._meta.proxy and model is not Session]
+    left_out = (Session, Recording)
+    return [model for model in found if model._meta.managed and not model._meta.proxy and model not in left_out]
 
 
 # --- the secrets

@@ -3,6 +3,7 @@
 The URLs come from the URL table itself. One that `RULES` does not name fails here: add a line that says who may.
 """
 
+import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -19,6 +20,8 @@ from accounts.services import renew_token, save_user
 from badges.models import Badge, BadgeSettings, Refusal, Scan
 from energy.models import Installation, Meter
 from exports.models import HistoryImport, ImportedTransaction
+from badges.models import Badge, BadgeSettings
+from energy.models import Installation, Meter, Recording, Scenario
 from llm_site.api import api
 from stations.models import (
     Certificate,
@@ -38,6 +41,7 @@ from stations.models import (
 pytestmark = pytest.mark.django_db
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
+EMPTY_BLOCK = b'{"timing":{},"dynamic":true,"first":true,"state":{},"cycles":[]}'
 ANYONE, DASHBOARD, NOBODY = "anyone", "dashboard", "nobody"  # dashboard: anyone while it is public, then every user
 
 
@@ -135,6 +139,7 @@ RULES = {
             "badges_refusal",
             "energy_installation",
             "exports_importedtransaction",
+            "energy_recording",
             "stations_certificate",
             "stations_command",
             "stations_frame",
@@ -260,6 +265,8 @@ def rows():
             file_name="old.csv", time_zone="Europe/Paris", is_wh=True, state="finished"
         ),
         ImportedTransaction.objects.create(number=1, started_at=NOON, brought_by=history),
+        Scenario.objects.create(name="North", fuse_a=32),
+        Recording.objects.create(begins_at=NOON, ends_at=NOON, cycles=0, data=zlib.compress(EMPTY_BLOCK)),
         *(model.get_solo() for model in (AccessSettings, BadgeSettings, Installation, Meter)),
     ]
     record(station, {"name": ("", "Place 1")})
