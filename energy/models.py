@@ -359,11 +359,15 @@ class Scenario(models.Model):
 
 
 class Recording(models.Model):
-    """About a minute of the loop: what each decision saw and said, packed (`energy.recorder`); kept for 14 days."""
+    """About a minute of the loop: what each decision saw and said, packed (`energy.recorder`); kept for 14 days.
+
+    A replay begins at a row that has the controller's memory.
+    """
 
     begins_at = models.DateTimeField(_("from"), db_index=True)
     ends_at = models.DateTimeField(_("to"))
     cycles = models.PositiveIntegerField(_("decisions"))
+    has_memory = models.BooleanField()
     data = models.BinaryField()
 
     class Meta:

@@ -1,8 +1,8 @@
 """Record what every decision saw and said, about a minute at a time, so that any minute can be looked at and replayed.
 
-A block holds the controller's memory before its first decision and then, for each, only what changed since the one
-before: JSON, packed by zlib. It is written when a minute is over, after the decision was sent: one insert a minute, and
-a process that is killed loses no more than that.
+A block holds, for each decision, what changed since the one before: JSON, packed by zlib. It is written when a minute
+is over, after the decision was sent: one insert a minute, and a process that is killed loses no more than that. The
+first block of a process, and one each quarter of an hour, hold the controller's memory too: there a replay may begin.
 """
 
 import json
@@ -15,6 +15,7 @@ from operator import attrgetter
 from typing import Any
 
 from django.db import DatabaseError
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from energy.allocation import Circuit, ConnectorSeen, Controller, Decision, Observation, Timing
@@ -24,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 KEPT_FOR = timedelta(days=14)
 MINUTE_S = 60
+MEMORY_EACH_S = 900
 _row_of = attrgetter(*(each.name for each in fields(ConnectorSeen)))
 
 
@@ -44,12 +46,12 @@ class Cycle:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A recorded minute, unpacked. `is_first`: it does not follow on the block before."""
+    """A recorded minute, unpacked. `is_first`: it does not follow on the block before; `state` None: no memory."""
 
     timing: dict[str, float]
     dynamic: bool
     is_first: bool
-    state: dict[str, Any]
+    state: dict[str, Any] | None
     cycles: list[dict[str, Any]]
 
 
@@ -58,7 +60,7 @@ class Recorder:
     """Gather the decisions of the minute that runs."""
 
     controller: Controller | None = None
-    state: str = ""
+    state: str = "null"
     is_first: bool = True
     cycles: list[dict[str, Any]] = field(default_factory=list)
     seen: Observation | None = None
@@ -77,7 +79,7 @@ class Recorder:
         if self.cycles[0]["t"] // MINUTE_S != seen.now // MINUTE_S:
             was_kept = self.flush()
             if self.controller is not None:
-                self._begin(self.controller, is_first=not was_kept)
+                self._begin(self.controller, is_first=not was_kept, at=seen.now)
 
     def flush(self) -> bool:
         """Write what was gathered; False where it could not be kept. The loop goes on without it."""
@@ -90,6 +92,7 @@ class Recorder:
                 begins_at=_moment(self.cycles[0]["t"]),
                 ends_at=_moment(self.cycles[-1]["t"]),
                 cycles=len(self.cycles),
+                has_memory=self.state != "null",
                 data=zlib.compress(text.encode()),
             )
         except DatabaseError:
@@ -97,8 +100,10 @@ class Recorder:
             return False
         return True
 
-    def _begin(self, controller: Controller, *, is_first: bool) -> None:
-        self.controller, self.state, self.is_first = controller, _json(controller.dump()), is_first
+    def _begin(self, controller: Controller, *, is_first: bool, at: float = 0.0) -> None:
+        is_memory_due = is_first or at % MEMORY_EACH_S < MINUTE_S
+        self.controller, self.is_first = controller, is_first
+        self.state = _json(controller.dump()) if is_memory_due else "null"
         self.cycles, self.seen, self.decision = [], None, None
 
 
@@ -116,7 +121,7 @@ def _packed(
         "g": seen.grid,
         "ga": seen.grid_at,
         "s": decision.state,
-        "l": decision.limit,
+        "l": [round(left_a, 2) for left_a in decision.limit],
     }
     if is_fallback:
         cycle["f"] = True
@@ -202,17 +207,20 @@ class Difference:
 def replay(recordings: Iterator[Recording]) -> Iterator[Difference | int]:
     """Let today's controller decide over what was recorded; yield each difference, and the decisions of each block.
 
-    It begins with the memory of the first block, goes on with its own, and takes the recorded one up where a block does
-    not follow on the one before. What the stations did is as recorded, so a difference tends to go on.
+    It begins with the memory of the first block that has one, goes on with its own, and takes the recorded one up where
+    a block does not follow on the one before. What the stations did is as recorded, so a difference tends to go on.
     """
     controller: Controller | None = None
     for recording in recordings:
         block = unpack(recording)
-        if controller is None or block.is_first:
+        if controller is None and block.state is None:
+            continue
+        if block.state is not None and (controller is None or block.is_first):
             known = {each.name for each in fields(Timing)}
             timing = Timing(**{name: value for name, value in block.timing.items() if name in known})
             controller = Controller(timing, dynamic=block.dynamic)
             controller.restore(block.state)
+        assert controller is not None
         count = 0
         for cycle in cycles_of(block):
             count += 1
@@ -224,6 +232,15 @@ def replay(recordings: Iterator[Recording]) -> Iterator[Difference | int]:
                 if would_tell_a != told_a:
                     yield Difference(cycle.seen.now, key, told_a, would_tell_a, str(decision.reasons[key]))
         yield count
+
+
+def recorded_between(since: datetime, until: datetime) -> QuerySet[Recording]:
+    """Return the blocks of a time, oldest first, from where a replay can begin: up to a quarter of an hour before."""
+    found = Recording.objects.filter(ends_at__gte=since, begins_at__lte=until)
+    start = Recording.objects.filter(has_memory=True, begins_at__lte=since).order_by("-begins_at").first()
+    if start is not None and found and (since - start.begins_at).total_seconds() < 2 * MEMORY_EACH_S:
+        found = Recording.objects.filter(begins_at__gte=start.begins_at, begins_at__lte=until)
+    return found.order_by("begins_at")
 
 
 def forget_old_recordings() -> int:

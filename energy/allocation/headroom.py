@@ -30,7 +30,8 @@ becomes B at the latest `free_after_s` after acceptance. As B is formed anew fro
 The one case that cannot be told apart is a rise of the building in the very second in which cars obey: the two cancel
 in G. So where a line gets over the usable current, decreases accepted before that reading are taken as done at once,
 rises that were only guessed are taken back by as much as it is over, and while it is over, nothing is put down to
-raises. If that was wrong, too much is cut by that part, and given back after `ramp_hold_s`.
+raises, unless all lines rose just as the cars were raised (`_fits`). If that was wrong, too much is cut by that part,
+and given back after `ramp_hold_s`.
 
 A car that takes less by itself looks like the building falling until its station reports. So current is *given* only by
 the largest B of a window that reaches back to the oldest sample in use.
@@ -48,6 +49,8 @@ from .track import Track
 Pairs = Sequence[tuple[ConnectorSeen, Track]]
 DUST_A = 1e-9
 OVER_A = 1.0  # further above the usable current than stations measure wrong
+RAISED_A = 5.0  # smaller raises than this are not looked for in the meter
+MORE_A, MORE_PART = 3.0, 0.1  # what the building may have moved by while cars rose
 COARSE_S = 15.0  # older history is kept as the largest of so long
 
 
@@ -101,24 +104,33 @@ class Headroom:
         if self.building is None:
             self.building = [reading - taken for reading, taken in zip(grid, _sums(pairs), strict=True)]
         else:
-            for line, taken in enumerate(_sums(pairs)):
-                moved = taken - self.estimated[line]
-                taken += _move(-moved, line, list(_guesses(pairs, line, moved, seen.now, self.timing)))
-                is_over = grid[line] > seen.limit[line] + OVER_A
-                if is_over and not self.is_over[line]:
-                    taken -= _finish_falls(pairs, line, seen.now)
-                    over = grid[line] - seen.limit[line]
-                    taken += _move(-over, line, list(_guesses(pairs, line, over, seen.now, self.timing)))
-                rest = grid[line] - self.building[line] - taken
-                if rest < 0:
-                    rest -= _move(rest, line, list(_falls(pairs, line)))
-                    rest -= _move(rest, line, list(_guesses(pairs, line, -rest, seen.now, self.timing)))
-                elif not is_over:
-                    rest -= _move(rest, line, list(_rises(pairs, line, seen.now, self.timing)))
-                self.building[line] += rest
-                self.is_over[line] = is_over
+            self._account(seen, grid, pairs, self.building)
         self.estimated = _sums(pairs)
         self._remember(seen.now, list(self.building))
+
+    def _account(self, seen: Observation, grid: Lines, pairs: Pairs, building: list[float]) -> None:
+        """Put down what the meter moved by, on each line: to cars, or else to the building."""
+        rests = []
+        for line, taken in enumerate(_sums(pairs)):
+            moved = taken - self.estimated[line]
+            taken += _move(-moved, line, list(_guesses(pairs, line, moved, seen.now, self.timing)))
+            rests.append(grid[line] - building[line] - taken)
+        rises = [list(_rises(pairs, line, seen.now, self.timing)) for line in range(3)]
+        have_risen = _fits(rests, [sum(room for _, room in rooms) for rooms in rises])
+        for line, rest in enumerate(rests):
+            over = grid[line] - seen.limit[line]
+            is_over = over > OVER_A
+            if is_over and not self.is_over[line]:
+                rest += _finish_falls(pairs, line, seen.now)
+                if not have_risen:
+                    rest -= _move(-over, line, list(_guesses(pairs, line, over, seen.now, self.timing)))
+            if rest < 0:
+                rest -= _move(rest, line, list(_falls(pairs, line)))
+                rest -= _move(rest, line, list(_guesses(pairs, line, -rest, seen.now, self.timing)))
+            elif have_risen or not is_over:
+                rest -= _move(rest, line, rises[line])
+            building[line] += rest
+            self.is_over[line] = is_over
 
     def _remember(self, now: float, building: list[float]) -> None:
         """Keep what the building takes; what is old, in less detail."""
@@ -194,6 +206,15 @@ def _guesses(pairs: Pairs, line: int, moved: float, now: float, timing: Timing) 
             yield track, max(0.0, min(-guess, track.in_force() - track.estimate[line]))
         elif moved > 0 and guess > 0 and (track.drawn_at is not None or track.is_rising(now, timing)):
             yield track, guess
+
+
+def _fits(rests: Sequence[float], rooms: Sequence[float]) -> bool:
+    """Tell whether the meter rose on all lines as cars that were raised would make it rise, and little more.
+
+    That a building does the same, on each line and by as much, in the same seconds, is not likely.
+    """
+    raised = [(rest, room) for rest, room in zip(rests, rooms, strict=True) if room >= RAISED_A]
+    return bool(raised) and all(room - OVER_A <= rest <= room + max(MORE_A, MORE_PART * room) for rest, room in raised)
 
 
 def unproven(pairs: Pairs, now: float, timing: Timing) -> list[float]:

@@ -41,7 +41,7 @@ from stations.models import (
 pytestmark = pytest.mark.django_db
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
-EMPTY_BLOCK = b'{"timing":{},"dynamic":true,"first":true,"state":{},"cycles":[]}'
+EMPTY_BLOCK = zlib.compress(b'{"timing":{},"dynamic":true,"first":true,"state":{},"cycles":[]}')
 ANYONE, DASHBOARD, NOBODY = "anyone", "dashboard", "nobody"  # dashboard: anyone while it is public, then every user
 
 
@@ -266,7 +266,7 @@ def rows():
         ),
         ImportedTransaction.objects.create(number=1, started_at=NOON, brought_by=history),
         Scenario.objects.create(name="North", fuse_a=32),
-        Recording.objects.create(begins_at=NOON, ends_at=NOON, cycles=0, data=zlib.compress(EMPTY_BLOCK)),
+        Recording.objects.create(begins_at=NOON, ends_at=NOON, cycles=0, has_memory=True, data=EMPTY_BLOCK),
         *(model.get_solo() for model in (AccessSettings, BadgeSettings, Installation, Meter)),
     ]
     record(station, {"name": ("", "Place 1")})

@@ -7,8 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from energy.models import Recording
-from energy.recorder import Difference, replay
+from energy.recorder import Difference, recorded_between, replay
 
 
 class Command(BaseCommand):
@@ -23,9 +22,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 (Django's interface)
         """Report; exit with 1 where anything differs."""
-        found = Recording.objects.filter(ends_at__gte=options["from_"], begins_at__lte=options["to_"])
+        found = recorded_between(options["from_"], options["to_"])
         decisions, differences = 0, 0
-        for item in replay(found.order_by("begins_at").iterator(chunk_size=60)):
+        for item in replay(found.iterator(chunk_size=60)):
             if not isinstance(item, Difference):
                 decisions += item
                 continue

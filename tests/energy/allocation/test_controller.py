@@ -355,3 +355,62 @@ def test_times_that_cannot_be_are_refused_by_name(times):
     (name,) = times
     with pytest.raises(ValueError, match=name):
         Timing(**times)
+
+
+@pytest.mark.parametrize("lines", [(0,), (0, 1, 2)])
+def test_a_building_that_moves_a_little_while_cars_begin_does_not_stop_them(lines):
+    moved = [12.0 if line in lines else 10.0 for line in range(3)]
+    plant = Plant(garage(3), equally(40), step_at(2, equally(10), tuple(moved)))
+    plant.run(60)
+    assert [car.starts for car in plant.cars] == [1, 1, 1]
+    assert plant.limits() == pytest.approx([28 / 3] * 3, abs=0.2)
+    assert plant.longest_over_s <= 3.5
+
+
+def test_a_step_of_the_building_while_cars_begin_is_still_answered_in_full():
+    plant = Plant(garage(3), equally(60), step_at(1, equally(10), (45, 10, 10)))
+    plant.run(60)
+    assert plant.longest_over_s <= 3.5
+    assert max(plant.grid()) <= 60
+
+
+def test_a_full_car_gives_up_its_minimum_to_those_who_want_more_and_is_tried_again_later():
+    cars = garage(3)
+    cars[0].wants = 0.0
+    plant = Plant(cars, equally(30))
+    plant.run(250)
+    assert plant.limits() == pytest.approx([6, 12, 12])
+    plant.run(100)
+    assert plant.limits() == pytest.approx([0, 15, 15])
+    assert str(plant.decisions[-1][1].reasons[0]) == "car takes no more"
+    cars[0].wants = 32.0
+    plant.run(1900)
+    assert plant.limits() == pytest.approx([10, 10, 10], abs=0.2)
+    assert plant.worst_over_a <= 1e-6
+
+
+def test_a_full_car_keeps_what_nobody_else_can_use():
+    cars = garage(2, wants=16.0)
+    cars[0].wants = 0.0
+    plant = Plant(cars, equally(40))
+    plant.run(2500)
+    assert plant.limits()[0] == 6
+    assert cars[0].starts == 1
+
+
+def test_a_car_that_was_stopped_is_started_again_on_headroom_that_stayed_longer_each_time():
+    def swings(now):
+        return equally(26 if now > 400 and now % 400 < 5 else 20)
+
+    plant = Plant(garage(1, maximum=16.0), equally(30), swings)
+    plant.run(3600)
+    assert 2 <= plant.cars[0].starts <= 5
+
+
+def test_small_raises_are_not_put_off_for_ever_by_small_decreases():
+    cars = garage(10, maximum=16.0)
+    plant = Plant(cars, equally(120), lambda now: equally(10 if now < 300 else 6 if now % 20 else 6.5))
+    plant.run(300)
+    before = sum(plant.limits())
+    plant.run(300)
+    assert sum(plant.limits()) >= before + 3
