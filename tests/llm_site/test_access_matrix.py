@@ -18,10 +18,8 @@ from accounts.audit import record
 from accounts.models import AccessSettings, Change, Role, User
 from accounts.services import renew_token, save_user
 from badges.models import Badge, BadgeSettings, Refusal, Scan
-from energy.models import Installation, Meter
-from exports.models import HistoryImport, ImportedTransaction
-from badges.models import Badge, BadgeSettings
 from energy.models import Installation, Meter, Recording, Scenario
+from exports.models import HistoryImport, ImportedTransaction
 from llm_site.api import api
 from stations.models import (
     Certificate,
@@ -283,9 +281,8 @@ def address_of(key, entry, rows):
         "object_id": rows[subject],
         "id": rows[subject],
         "operation": "ClearCache",
-        "number": rows["badges.scan"],
         "app_label": "badges",
-        "number": rows["exports.historyimport"],
+        "number": rows["badges.scan" if "_scan" in key else "exports.historyimport"],
         "content_type_id": ContentType.objects.get_for_model(Badge).pk,
         "url": "nothing",
         "name": "llm-2026-01-05.zip",

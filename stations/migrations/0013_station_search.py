@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('stations', '0010_words'),
+        ('stations', '0012_stop_requests'),
     ]
 
     operations = [

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('stations', '0010_words'),
+        ('stations', '0013_station_search'),
     ]
 
     operations = [

@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('badges', '0002_scans_and_refusals'),
-        ('stations', '0010_words'),
+        ('stations', '0011_requester'),
     ]
 
     operations = [
