@@ -76,7 +76,7 @@ class BadgeFiles(ModelAdmin):  # type: ignore[misc]
         Whoever looks for the token that proves a form to be ours reads the whole request: it comes second.
         """
         if int(request.META.get("CONTENT_LENGTH") or 0) > LARGEST_FILE + UPLOAD_MORE:
-            return self._page(request, FileForm(), refused=too_large(), status=413)
+            return self._file_page(request, FileForm(), refused=too_large(), status=413)
         answer: HttpResponse = csrf_protect(self._taken)(request)
         return answer
 
@@ -95,19 +95,19 @@ class BadgeFiles(ModelAdmin):  # type: ignore[misc]
     def _taken(self, request: HttpRequest) -> HttpResponse:
         form = FileForm(request.POST, request.FILES) if "upload" in request.POST else FileForm()
         if request.method != "POST":
-            return self._page(request, form)
+            return self._file_page(request, form)
         try:
             if "upload" not in request.POST:
                 _obey(request)
             elif not form.is_valid():
-                return self._page(request, form)
+                return self._file_page(request, form)
             else:
                 _take_file(request, form.cleaned_data["file"])
         except FileRefused as refused:
-            return self._page(request, form, refused=refused)
+            return self._file_page(request, form, refused=refused)
         return redirect(request.path)
 
-    def _page(
+    def _file_page(
         self, request: HttpRequest, form: FileForm, *, refused: FileRefused | None = None, status: int = 200
     ) -> HttpResponse:
         """Show the form and how far the import is; htmx asks for that alone."""

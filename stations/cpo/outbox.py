@@ -128,7 +128,7 @@ def settle_message(*, message_id: int, answer: dict[str, Any]) -> bool:
     row = CpoMessage.objects.select_for_update(of=("self",)).filter(pk=message_id).first()
     if row is None:
         return True
-    if row.action == "StartTransaction":
+    if row.action == "StartTransaction" and row.transaction_id is not None:
         number, info = answer.get("transactionId"), read_tag_info(answer.get("idTagInfo"))
         if isinstance(number, bool) or not isinstance(number, int) or abs(number) >= 2**31 or info is None:
             note_refusal(message_id=message_id, code="", why=f"an answer without sense: {str(answer)[:200]}")
