@@ -3,7 +3,7 @@
 `badges.authorisation` decides; this gathers what it decides on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -59,15 +59,20 @@ def present_badge(*, station_id: int, id_tag: str) -> Presented:
     said = _said_by_operator(station, id_tag)
     if said is not None:
         return Presented(said)
-    here = _running_at(station_id)
-    is_own = any(one.id_tag.upper() == id_tag.upper() for one in here)
-    if not is_own and (scans := scans_at(station_id)):
+    scans = scans_at(station_id)
+    is_supervisor = badge is not None and badge.type == BadgeType.SUPERVISOR
+    here = _running_at(station_id) if scans or is_supervisor else []
+    is_own = _has(here, id_tag)
+    if scans and not is_own:
         note_scanned(scans=scans, id_tag=id_tag, station=str(station))
         return Presented(Decision(Reason.SCANNED))
     if badge is not None and here and not is_own and _may_stop_here(badge, station, here):
         return Presented(Decision(Reason.ACCEPTED), _ask_to_stop(station, badge, here))
-    others = Transaction.objects.none() if is_own else Transaction.objects.exclude(connector__station=station_id)
-    return Presented(_noted(_judge(badge, station, at=timezone.now(), others=others), station, id_tag))
+    now, elsewhere = timezone.now(), Transaction.objects.exclude(connector__station=station_id)
+    decision = _judge(badge, station, at=now, others=elsewhere)
+    if decision.reason == Reason.IN_USE and _has(_running_at(station_id), id_tag):
+        decision = _judge(badge, station, at=now, others=Transaction.objects.none())
+    return Presented(_noted(decision, station, id_tag))
 
 
 def judge_start(*, connector: Connector, id_tag: str, at: datetime, is_new: bool) -> tuple[Decision, Badge | None]:
@@ -112,6 +117,10 @@ def _said_by_operator(station: Station, id_tag: str) -> Decision | None:
 def _running_at(station_id: int) -> list[Running]:
     found = Transaction.objects.filter(connector__station=station_id, stopped_at=None)
     return [Running(*row) for row in found.values_list("pk", "connector_id", "id_tag")]
+
+
+def _has(running: Iterable[Running], id_tag: str) -> bool:
+    return any(one.id_tag.upper() == id_tag.upper() for one in running)
 
 
 def _judge(badge: Badge | None, station: Station, *, at: datetime, others: QuerySet[Transaction]) -> Decision:
