@@ -8,6 +8,7 @@ export LLM_PORT ?= 8000
 .PHONY: run demo test test-tools lint unit postgres e2e certification browser bench-allocate bench-ocpp bench-react bench-fuzz bench-import screenshots format clean
 .PHONY: run demo test test-tools lint unit postgres e2e certification browser bench-allocate bench-ocpp bench-react bench-fuzz bench-export screenshots format clean
 .PHONY: run demo test test-tools lint unit postgres e2e certification browser bench-allocate bench-day bench-ocpp bench-react bench-fuzz screenshots format clean
+.PHONY: run demo test test-tools lint unit postgres e2e certification browser bench-allocate bench-ocpp bench-react bench-fuzz bench-outage screenshots format clean
 
 run: $(VENV)/.installed
 	@exec $(PY) -m llm_site.up
@@ -84,6 +85,9 @@ bench-import: $(VENV)/.installed-dev
 
 bench-export: $(VENV)/.installed-dev
 	$(PY) -m bench.export
+
+bench-outage: $(VENV)/.installed-dev
+	$(PY) -m bench.outage
 
 format: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff check --fix .
