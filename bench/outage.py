@@ -26,7 +26,8 @@ from tests.e2e.product import Product, free_port
 
 SETTLE_WITHIN_S = 120.0
 SITE = """
-installation: {{mode: static, phases: 3, fuse_a: 2000, static_limit_a: 1600, fail_safe_a: 6}}
+installation: {{mode: static, phases: 3, fuse_a: 2000, static_limit_a: 1600, fail_safe_a: 6,
+  measurement: ct_5a, ct_ratio_a: 2000}}
 cpo_servers: [{{name: bench, url: "ws://127.0.0.1:{port}/ocpp", offline_policy: allow}}]
 access: {{rule: free}}
 stations: [{stations}]
@@ -187,12 +188,13 @@ async def run(count: int, sessions: int) -> int:
         rows = ", ".join(
             f"{{identity: {name}, cpo: {{server: bench, identity: {name}, enabled: true}}}}" for name in names
         )
-        await asyncio.to_thread(product.start)
-        await asyncio.to_thread(product.apply, SITE.format(port=operator.port, stations=rows))
         stations = [Station(name, product.url, sample_interval_s=2.0, backoff_s=(0.2, 1.0)) for name in names]
-        for station in stations:
-            station.start()
+        await asyncio.to_thread(product.start)
         try:
+            site = SITE.format(port=operator.port, stations=rows)
+            await asyncio.to_thread(product.apply, site)
+            for station in stations:
+                station.start()
             await operator.open()
             charging = asyncio.create_task(charge_all(stations, sessions, 12.0))
             for pause_s in (6.0, 6.0):

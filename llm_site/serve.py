@@ -163,7 +163,7 @@ def main() -> None:
     end_tests_of_last_life()
     forget_sockets()
     forget_states()
-    reactor.callLater(0, start_relays)  # type: ignore[arg-type]  # zope's interfaces leave self out
+    reactor.callLater(0, start_relays)  # type: ignore[arg-type]
     WebSocketFactory.protocol = StationProtocol
     gc.collect()
     gc.freeze()

@@ -38,14 +38,14 @@ def connect_station(*, station_id: int, server: CpoServer, identity: str) -> Sta
 def disconnect_station(*, station_id: int) -> None:
     """Let a station's next transactions belong to no operator; what waits for it is still told."""
     station = Station.objects.select_for_update(of=("self",)).get(pk=station_id)
-    station.is_cpo_enabled = False
-    station.save(update_fields=["is_cpo_enabled"])
+    station.cpo_server, station.is_cpo_enabled = None, False
+    station.save(update_fields=["cpo_server", "is_cpo_enabled"])
 
 
 def obstacle_to_deleting(server: CpoServer) -> str:
     """Say why a server cannot be deleted now; empty where it can."""
     if server.stations.exists():
-        return _("Stations are set to this server. Connect them to another one, or disconnect and clear them first.")
+        return _("Stations are connected to this server. Disconnect them first, or connect them to another one.")
     if CpoMessage.objects.filter(link__server=server).exists():
         return _("Messages still wait for this server. They would be lost.")
     return ""

@@ -135,7 +135,7 @@ def settle_message(*, message_id: int, answer: dict[str, Any]) -> bool:
             return False
         CpoTransaction.objects.filter(transaction=row.transaction_id).update(cpo_id=number, status=info["status"])
         is_authorised = info["status"] == "Accepted"
-        Transaction.objects.filter(pk=row.transaction_id).update(is_authorised=is_authorised)
+        Transaction.objects.filter(cpo__transaction=row.transaction_id).update(is_authorised=is_authorised)
     row.delete()
     return True
 

@@ -1,0 +1,148 @@
+"""The pages of operators: servers, connecting stations, what waits."""
+
+import json
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.secrets import unseal
+from accounts.services import save_user
+from stations.cpo import connecting
+from stations.models import CpoLink, CpoMessage, CpoServer, LinkState, Station
+
+pytestmark = pytest.mark.django_db
+
+SERVER = {"name": "op", "url": "wss://op.example/ocpp", "offline_policy": "cached", "password": "", "ca_pem": ""}
+
+
+@pytest.fixture(autouse=True)
+def _quiet(monkeypatch):
+    """Keep what would go over the channel layer."""
+    monkeypatch.setattr(connecting, "publish", lambda _message: None)
+
+
+@pytest.fixture
+def administrator(client):
+    client.force_login(save_user(username="anna", role="administrator"))
+    return client
+
+
+@pytest.fixture
+def server():
+    return CpoServer.objects.create(name="op", url="ws://op.example")
+
+
+def add(client, **values):
+    return client.post(reverse("admin:stations_cposerver_add"), {**SERVER, **values})
+
+
+def stations_page():
+    return reverse("admin:stations_cposerver_show_stations")
+
+
+def test_a_server_is_added_and_its_password_sealed_and_never_shown(administrator):
+    assert add(administrator, password="operator-key", barred=["Reset"]).status_code == 302
+    kept = CpoServer.objects.get()
+    assert (unseal(kept.password_sealed), kept.barred) == ("operator-key", ["Reset"])
+    address = reverse("admin:stations_cposerver_change", args=[kept.pk])
+    assert "operator-key" not in administrator.get(address).content.decode()
+    administrator.post(address, {**SERVER, "name": "other"})
+    kept.refresh_from_db()
+    assert (kept.name, unseal(kept.password_sealed)) == ("other", "operator-key")
+
+
+@pytest.mark.parametrize(("name", "value"), [
+    ("url", "https://op.example"), ("url", "wss://"), ("url", "wss://a:b@op.example"), ("url", "wss://op.example/?x"),
+    ("password", "short"), ("ca_pem", "no certificate"), ("barred", ["Nothing"]),
+])  # fmt: skip
+def test_what_no_server_can_have_is_refused_at_its_field(administrator, name, value):
+    answer = add(administrator, **{name: value})
+    assert list(answer.context["adminform"].form.errors) == [name]
+    assert not CpoServer.objects.exists()
+
+
+def test_a_station_is_connected_with_its_identity_and_disconnected(administrator, server):
+    station = Station.objects.create(identity="CP1", state="configured")
+    asked = {f"server_{station.pk}": server.pk, f"identity_{station.pk}": " FR*A ", "connect": station.pk}
+    administrator.post(stations_page(), asked)
+    station.refresh_from_db()
+    assert (station.cpo_server, station.cpo_identity, station.is_cpo_enabled) == (server, "FR*A", True)
+    assert CpoLink.objects.get().identity == "FR*A"
+    administrator.post(stations_page(), {"disconnect": station.pk})
+    station.refresh_from_db()
+    assert not station.is_cpo_enabled
+
+
+def test_one_identity_is_one_station(administrator, server):
+    Station.objects.create(
+        identity="CP1", state="configured", cpo_server=server, cpo_identity="FR*A", is_cpo_enabled=True
+    )
+    other = Station.objects.create(identity="CP2", state="configured")
+    asked = {f"server_{other.pk}": server.pk, f"identity_{other.pk}": "FR*A", "connect": other.pk}
+    page = administrator.post(stations_page(), asked, follow=True).content.decode()
+    assert "Another station is connected with this identity." in page
+    other.refresh_from_db()
+    assert not other.is_cpo_enabled
+
+
+def linked(server, **values):
+    station = Station.objects.create(
+        identity="CP1", state="configured", cpo_server=server, cpo_identity="A", is_cpo_enabled=True
+    )
+    return CpoLink.objects.create(station=station, server=server, identity="A", **values)
+
+
+def message(link, **values):
+    return CpoMessage.objects.create(
+        link=link, action="StopTransaction", payload='{"meterStop":5}', queued_at=timezone.now(), **values
+    )
+
+
+def test_the_page_says_how_a_station_stands_and_why(administrator, server):
+    link = linked(server, state=LinkState.UNREACHABLE, cause="refused")
+    page = administrator.get(stations_page()).content.decode()
+    assert "Cannot reach the operator" in page
+    assert "Nobody listens there." in page
+    message(link)
+    message(link, set_aside_at=timezone.now())
+    page = administrator.get(stations_page(), headers={"HX-Request": "true"}).content.decode()
+    assert "Trying again" in page
+    assert "1 message waits" in page
+    assert "1 message set aside" in page
+    CpoMessage.objects.all().delete()
+    CpoLink.objects.update(state=LinkState.ACCEPTED, cause="")
+    assert "Accepted by service provider" in administrator.get(stations_page()).content.decode()
+
+
+def test_what_was_set_aside_is_tried_again_downloaded_and_may_be_deleted_but_not_what_waits(administrator, server):
+    link = linked(server)
+    aside, waiting = message(link, set_aside_at=timezone.now()), message(link)
+    address = reverse("admin:stations_cpomessage_changelist")
+    chosen = {"_selected_action": [aside.pk, waiting.pk]}
+    lines = administrator.post(address, {**chosen, "action": "download"}).content.splitlines()
+    assert [json.loads(line)["payload"] for line in lines] == [{"meterStop": 5}] * 2
+    delete = "admin:stations_cpomessage_delete"
+    assert administrator.get(reverse(delete, args=[waiting.pk])).status_code == 403
+    assert administrator.get(reverse(delete, args=[aside.pk])).status_code == 200
+    administrator.post(address, {**chosen, "action": "try_again"})
+    assert not CpoMessage.objects.exclude(set_aside_at=None).exists()
+
+
+def test_a_server_that_somebody_depends_on_is_not_deleted(administrator, server):
+    link = linked(server)
+    address = reverse("admin:stations_cposerver_delete", args=[server.pk])
+    assert administrator.get(address).status_code == 403
+    Station.objects.update(cpo_server=None, is_cpo_enabled=False)
+    message(link)
+    assert administrator.get(address).status_code == 403
+    CpoMessage.objects.all().delete()
+    assert administrator.post(address, {"post": "yes"}).status_code == 302
+    assert not CpoServer.objects.exists()
+
+
+def test_the_first_edition_has_no_pages_of_operators(administrator, settings):
+    settings.EDITION = "XEM510"
+    assert administrator.get(reverse("admin:stations_cposerver_changelist")).status_code == 403
+    assert administrator.get(stations_page()).status_code == 403
+    assert reverse("admin:stations_cposerver_changelist") not in administrator.get("/").content.decode()
