@@ -27,6 +27,7 @@ from badges.import_models import Outcome
 from badges.models import Badge, BadgeType
 
 FIELDS = {NUMBER: "id_tag", TYPE: "type", COMMENT: "comment", EXPIRY: "expires_on", EMAIL: "email"}
+EXAMPLE = ["a1b2c3", BadgeType.STANDARD.upper(), "exemple", "30.01.2023", "exemple@llm.fr"]
 
 
 class _Cell(Widget):  # type: ignore[misc]
@@ -69,10 +70,12 @@ class _ByNumber(BaseInstanceLoader):  # type: ignore[misc]
 
 
 def badges_by_number(numbers: Sequence[str]) -> dict[str, Badge]:
-    """Find badges by their numbers: number in capitals → badge. SQLite compares only A to Z without case."""
-    capitals = [number.upper() for number in numbers]
-    alike = Badge.objects.alias(number=Upper("id_tag")).filter(Q(number__in=capitals) | Q(id_tag__in=numbers))
-    return {badge.id_tag.upper(): badge for badge in alike}
+    """Find badges by their numbers: number in capitals → badge."""
+    alike = Q(number__in=[number.upper() for number in numbers])
+    # SQLite compares only A to Z without case. Asked for all, the second condition would read the whole table.
+    if accented := [number for number in numbers if not number.isascii()]:
+        alike |= Q(id_tag__in=accented)
+    return {badge.id_tag.upper(): badge for badge in Badge.objects.alias(number=Upper("id_tag")).filter(alike)}
 
 
 class BadgeResource(ModelResource):  # type: ignore[misc]
@@ -179,6 +182,3 @@ def exported(badges: QuerySet[Badge]) -> Iterator[list[str]]:
     dataset = BadgeResource().export(badges)
     yield list(COLUMNS)
     yield from dataset
-
-
-EXAMPLE = ["a1b2c3", BadgeType.STANDARD.upper(), "exemple", "30.01.2023", "exemple@llm.fr"]

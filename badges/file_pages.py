@@ -93,19 +93,18 @@ class BadgeFiles(ModelAdmin):  # type: ignore[misc]
         return _file("llm-badges-template.csv", [list(COLUMNS), EXAMPLE])
 
     def _taken(self, request: HttpRequest) -> HttpResponse:
-        form = FileForm(request.POST, request.FILES) if "upload" in request.POST else FileForm()
-        if request.method != "POST":
+        if "upload" in request.POST:
+            form = FileForm(request.POST, request.FILES)
+            if form.is_valid() and _take_file(request, form):
+                return redirect(request.path)
             return self._file_page(request, form)
-        try:
-            if "upload" not in request.POST:
+        if request.method == "POST":
+            try:
                 _obey(request)
-            elif not form.is_valid():
-                return self._file_page(request, form)
-            else:
-                _take_file(request, form.cleaned_data["file"])
-        except FileRefused as refused:
-            return self._file_page(request, form, refused=refused)
-        return redirect(request.path)
+                return redirect(request.path)
+            except FileRefused as refused:
+                return self._file_page(request, FileForm(), refused=refused)
+        return self._file_page(request, FileForm())
 
     def _file_page(
         self, request: HttpRequest, form: FileForm, *, refused: FileRefused | None = None, status: int = 200
@@ -133,11 +132,16 @@ def _who(request: HttpRequest) -> dict[str, Any]:
     return {"user": request.user, "address": client_address(request)}
 
 
-def _take_file(request: HttpRequest, file: Any) -> None:
-    """Begin an import. Raises FileRefused."""
-    if file.size > LARGEST_FILE:
-        raise too_large()
-    start_import(file_name=file.name, raw=file.read(), **_who(request))
+def _take_file(request: HttpRequest, form: FileForm) -> bool:
+    """Begin an import; False where the file is refused, which stands at its field then."""
+    file = form.cleaned_data["file"]
+    try:
+        if file.size > LARGEST_FILE:
+            raise too_large()
+        start_import(file_name=file.name, raw=file.read(), **_who(request))
+    except FileRefused as refused:
+        form.add_error("file", in_words(refused.fault))
+    return form.is_valid()
 
 
 def _obey(request: HttpRequest) -> None:

@@ -22,7 +22,7 @@ from accounts import audit
 from accounts.bulk import insert_many, update_many
 from accounts.models import User
 from badges.csv_files.cells import spellings, without_zeros
-from badges.csv_files.faults import Fault, FileRefused
+from badges.csv_files.faults import Fault, FileRefused, listed
 from badges.csv_files.survey import Survey, survey
 from badges.csv_files.table import Row, read_rows
 from badges.csv_files.text import LARGEST_FILE, decode
@@ -33,7 +33,6 @@ from badges.models import Badge
 SLICE = 10_000  # rows that are checked before other work has its turn
 PIECE = 500  # rows that are judged, kept and written at once
 STALLED_AFTER_S = {ImportState.CHECKING: 60.0, ImportState.WRITING: 300.0}  # writing is silent to its end
-MOST_LINES_NAMED = 20
 NOTE = gettext_noop("Imported from a file.")
 
 
@@ -151,7 +150,7 @@ def _hints(found: Judged, seen: Survey, known: dict[str, list[str]], today: date
             sentence = gettext_noop(
                 "There is a badge %(others)s too, which differs only by zeros at the beginning: spreadsheets drop them."
             )
-            yield sentence, {"others": ", ".join(sorted(others)[:MOST_LINES_NAMED])}
+            yield sentence, {"others": listed(sorted(others))}
     is_new_day = found.outcome == Outcome.NEW or "expires_on" in found.before
     if is_new_day and expires_on and expires_on < today.isoformat():
         yield gettext_noop("This day has passed: the badge may not charge."), {}

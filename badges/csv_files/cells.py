@@ -211,8 +211,8 @@ def write_day(day: date | None) -> str:
 
 
 def without_zeros(number: str) -> str:
-    """Return the digits of a number without zeros before them; empty where it has other characters than digits."""
-    return number.lstrip("0") if number.isascii() and number.isdecimal() else ""
+    """Return the digits of a number without zeros before them; empty where it is no number of digits alone."""
+    return number.lstrip("0") if number.isascii() and number.isdecimal() and len(number) <= LONGEST_NUMBER else ""
 
 
 def spellings(numbers: Iterable[str]) -> dict[str, list[str]]:

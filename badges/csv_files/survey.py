@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext_noop
 
 from badges.csv_files.cells import is_month_first, spellings
-from badges.csv_files.faults import Fault, FileRefused
+from badges.csv_files.faults import Fault, FileRefused, listed
 from badges.csv_files.table import EXPIRY, NUMBER, Heading, Row, read_heading, read_rows
 
 
@@ -27,7 +27,7 @@ class Survey:
         faults: list[Fault] = []
         if lines := self.repeated.get(row.cells[NUMBER].upper()):
             sentence = gettext_noop("This badge is on lines %(lines)s: keep one of them.")
-            faults.append((sentence, {"lines": ", ".join(map(str, lines))}))
+            faults.append((sentence, {"lines": listed(lines)}))
         if row.extra:
             sentence = gettext_noop(
                 "There is more in this row than the first line has columns: “%(extra)s”. A text with a comma or "

@@ -145,4 +145,4 @@ def test_an_address_that_is_none_is_refused(cell):
 
 
 def test_numbers_of_digits_are_collected_without_their_zeros():
-    assert spellings(["0012", "12", "A12", "", "00"]) == {"12": ["0012", "12"]}
+    assert spellings(["0012", "12", "A12", "", "00", "0" * 20 + "12"]) == {"12": ["0012", "12"]}

@@ -78,6 +78,12 @@ def test_both_lines_of_a_number_that_comes_twice_are_named():
     assert seen.repeated == {"AB01": [2, 4, 5]}
 
 
+def test_of_a_number_that_comes_very_often_the_first_lines_are_named():
+    text = "badgeId\n" + "A1\n" * 1000
+    [(_sentence, values)] = survey(text).faults_of(rows(text)[500])
+    assert values == {"lines": "2, 3, 4, 5, 6, 7, 8, 9, 10, 11, …"}
+
+
 @pytest.mark.parametrize("cell", ["=1+1", "+33 6", "-x", "@SUM(A1)", "\tx", "\rx", "'=1", "''+1"])
 def test_a_formula_is_defused(cell):
     assert defused(cell) == f"'{cell}"
