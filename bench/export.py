@@ -2,7 +2,7 @@
 
 Real processes and their real database, filled with a million transactions of 20 stations within a year. Each format is
 downloaded as a signed-in browser does it; printed are the time to the first byte, the rows per second, and the most
-memory the web process needed meanwhile.
+memory the web process needed meanwhile. Last comes a reader who takes the first piece and no more for ten seconds.
 """
 
 import argparse
@@ -22,6 +22,7 @@ from tests.e2e.product import ROOT, Product
 ROWS, GOAL_FIRST_S, GOAL_RSS_MB = 1_000_000, 1.0, 200.0
 KINDS = ("csv", "json", "xlsx")
 READ_AT_ONCE, LOOK_EACH_S = 2**16, 0.05
+IDLE_S = 10.0
 ROW = {"csv": b"\n", "json": b'{"transactionId"', "xlsx": b"<row>"}
 
 
@@ -53,6 +54,20 @@ def download(product: Product, path: str, session: str, file: Path) -> Download:
                 peak, looked = max(peak, resident(web)), now
     connection.close()
     return Download(first_s, time.perf_counter() - began, size / 1e6, peak / 1e6)
+
+
+def stall(product: Product, path: str, session: str) -> float:
+    """Take the first piece of a file and no more for a while; returns the peak of the web process, MB."""
+    (web,) = product.processes("web")
+    connection = http.client.HTTPConnection("127.0.0.1", product.port, timeout=120)
+    connection.request("GET", path, headers={"Cookie": f"sessionid={session}"})
+    connection.getresponse().read1(READ_AT_ONCE)
+    until, peak = time.monotonic() + IDLE_S, 0
+    while time.monotonic() < until:
+        time.sleep(LOOK_EACH_S)
+        peak = max(peak, resident(web))
+    connection.close()
+    return peak / 1e6
 
 
 def rows_in(file: Path, kind: str) -> int:
@@ -111,6 +126,9 @@ def main() -> int:
                 if rows_in(file, kind) != rows:
                     raise RuntimeError(f"{kind}: {rows_in(file, kind)} rows came")
                 is_met &= took.first_s < GOAL_FIRST_S and took.rss_mb < GOAL_RSS_MB
+            idle_mb = stall(product, "/export/transactions.csv?from=2024-01-01&to=2024-12-31", session)
+            print(f"a reader who takes nothing for {IDLE_S:g} s: {idle_mb:.0f} MB", flush=True)
+            is_met &= idle_mb < GOAL_RSS_MB
         finally:
             product.stop()
     print(f"goals: first byte within {GOAL_FIRST_S:g} s, less than {GOAL_RSS_MB:g} MB: {'met' if is_met else 'MISSED'}")

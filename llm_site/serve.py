@@ -20,6 +20,7 @@ from twisted.internet import reactor  # noqa: E402
 from llm_site.asgi import application  # noqa: E402
 from llm_site.inbox import Inbox  # noqa: E402
 from llm_site.settings import PORT, TLS_CERT  # noqa: E402
+from llm_site.slow_readers import patiently  # noqa: E402
 from llm_site.tls import listen, tls_of  # noqa: E402
 from stations.commanding import end_commands_of_last_life  # noqa: E402
 from stations.cpo.links import start_relays  # noqa: E402
@@ -147,13 +148,17 @@ class StationServer(Server):  # type: ignore[misc]
             if tls is not None:
                 scope["extensions"]["tls"] = tls
             scope["inbox"] = protocol.inbox
+        else:
+            scope["web_request"] = protocol
         return super().create_application(protocol, scope)
 
 
 async def watched(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """Run the application; a socket's through its inbox."""
+    """Run the application; a socket's through its inbox, a page's at the pace of its reader."""
     if scope["type"] == "websocket":
         receive = scope.pop("inbox").watching(receive)
+    elif scope["type"] == "http":
+        send = patiently(scope.pop("web_request"), send)
     await application(scope, receive, send)
 
 
