@@ -28,10 +28,11 @@ DISCARD_PORT = 9
 TOUCHED_PORTS = (80, 443)
 TOUCH_TIMEOUT_S = 0.3
 ETHERTYPE_ARP, ARP_REQUEST = 0x0806, 1
+FRAMES_AT_ONCE = 64  # then others have their turn
 BROADCAST = b"\xff" * 6
 ICMPV6_ECHO_REQUEST = 128
 ALL_NODES = "ff02::1"
-RTM_GETNEIGH, RTM_NEWNEIGH, NLMSG_DONE = 30, 28, 3
+RTM_GETNEIGH, RTM_NEWNEIGH = 30, 28
 NLM_F_REQUEST_DUMP = 0x301
 NDA_DST, NDA_LLADDR = 1, 2
 ANSWERS = 0x02 | 0x04 | 0x08 | 0x10  # NUD_REACHABLE, STALE, DELAY, PROBE (linux/neighbour.h)
@@ -120,10 +121,12 @@ class ArpEar:
         self._socket.setblocking(False)
         try:
             self._socket.bind((network.interface, ETHERTYPE_ARP))
+            self._own_mac: bytes = self._socket.getsockname()[4]
+            if len(self._own_mac) != len(BROADCAST):
+                raise OSError(f"{network.interface} has no ARP")
         except OSError:
             self._socket.close()
             raise
-        self._own_mac: bytes = self._socket.getsockname()[4]
         asyncio.get_running_loop().add_reader(self._socket, self._hear)
 
     def ask(self, ip: str) -> None:
@@ -141,7 +144,7 @@ class ArpEar:
     def _hear(self) -> None:
         """Note the sender of each packet, request or answer, that is of this network."""
         with suppress(OSError):
-            while True:
+            for _frame in range(FRAMES_AT_ONCE):
                 frame = self._socket.recv(128)
                 mac, ip = frame[22:28], frame[28:32]
                 if len(ip) == 4 and mac != self._own_mac and IPv4Address(ip) in self._network.network:

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
+from ipaddress import IPv4Address
 
 from celery import current_app
 from django.core.exceptions import ValidationError
@@ -106,7 +107,7 @@ def search_on(*, run: int) -> bool:
     known = {str(entry) for entry in search.seen}
     fresh = [entry for host in dict.fromkeys(seen) if str(entry := host.dump()) not in known]
     search.seen = (search.seen + fresh)[:SEEN_MAX]
-    _go_on(search, networks)
+    go_on(search, networks)
     is_over = not 0 <= elapsed_s(search) < LASTS.total_seconds()
     is_wanted = running.update(
         state=StationSearchState.FINISHED if is_over else StationSearchState.RUNNING,
@@ -140,7 +141,7 @@ async def _look(search: StationSearch, networks: Sequence[lan.Network]) -> list[
         if search.step == StationSearchStep.CALL:
             search.place = await _call(search.place, networks, opened, seen)
         elif search.step == StationSearchStep.ASK:
-            ips = to_ask(search)[:ASKED_AT_ONCE]
+            ips = to_ask(search, networks)[:ASKED_AT_ONCE]
             pace = lan.Pace()
             seen += await asyncio.gather(*(ask(ip, pace) for ip in ips))
             search.asked += ips
@@ -183,17 +184,23 @@ def _addresses(networks: Sequence[lan.Network]) -> list[tuple[lan.Network, str]]
     return [(network, ip) for network in networks for ip in network.addresses()]
 
 
-def to_ask(search: StationSearch) -> list[str]:
-    """List the IPv4 addresses of hosts that were not asked in this round, and of which name or ports are not known."""
+def to_ask(search: StationSearch, networks: Sequence[lan.Network]) -> list[str]:
+    """List the IPv4 addresses of hosts that were not asked in this round, and of which name or ports are not known.
+
+    Addresses elsewhere are left out: anybody may announce any.
+    """
     return [
         ip
         for host in found_hosts(search)
         for ip in host.ips
-        if ":" not in ip and ip not in search.asked and not (host.names and host.ports)
+        if ":" not in ip
+        and ip not in search.asked
+        and not (host.names and host.ports)
+        and any(IPv4Address(ip) in network.network for network in networks)
     ]
 
 
-def _go_on(search: StationSearch, networks: Sequence[lan.Network]) -> None:
+def go_on(search: StationSearch, networks: Sequence[lan.Network]) -> None:
     """Go over to the next step where this one is through."""
     if search.step == StationSearchStep.CALL and search.place >= len(_addresses(networks)):
         search.step, search.place, search.asked = StationSearchStep.ASK, 0, []
@@ -201,5 +208,5 @@ def _go_on(search: StationSearch, networks: Sequence[lan.Network]) -> None:
         search.place += 1
         if search.place >= LISTENS:
             search.step, search.place = StationSearchStep.CALL, 0
-    if search.step == StationSearchStep.ASK and not to_ask(search):
+    if search.step == StationSearchStep.ASK and not to_ask(search, networks):
         search.step, search.place = StationSearchStep.LISTEN, 0

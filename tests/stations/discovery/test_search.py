@@ -8,7 +8,18 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from stations.discovery.search import begin_search, is_stalled, search_on, start_search, stop_search
+from stations.discovery.hosts import Host
+from stations.discovery.lan import other_networks
+from stations.discovery.search import (
+    LISTENS,
+    begin_search,
+    go_on,
+    is_stalled,
+    search_on,
+    start_search,
+    stop_search,
+    to_ask,
+)
 from stations.models import StationSearch, StationSearchState
 
 pytestmark = pytest.mark.django_db
@@ -65,6 +76,25 @@ def test_without_a_broker_a_search_does_not_begin_and_says_so(monkeypatch):
     with pytest.raises(ValidationError, match="broker does not answer"):
         start_search(others=OTHERS)
     assert StationSearch.get_solo().state == StationSearchState.STOPPED
+
+
+def test_only_hosts_of_the_searched_networks_are_asked_whatever_others_announce():
+    seen = [Host("", ("203.0.113.5", "10.99.0.1", "fe80::1"), ("printer",)), Host("", ("10.99.1.1",))]
+    search = StationSearch(seen=[host.dump() for host in seen])
+    assert to_ask(search, other_networks(OTHERS)) == ["10.99.0.1"]
+    search.asked = ["10.99.0.1"]
+    assert to_ask(search, other_networks(OTHERS)) == []
+
+
+def test_it_begins_another_round_until_its_time_is_over():
+    networks, search, steps = other_networks(OTHERS), StationSearch(place=2), []
+    for _slice in range(LISTENS + 1):
+        go_on(search, networks)
+        steps.append(search.step)
+    assert steps == ["listen"] * LISTENS + ["call"]
+    search.place, search.seen = 2, [Host("", ("10.99.0.1",)).dump()]
+    go_on(search, networks)
+    assert search.step == "ask"
 
 
 def test_a_network_that_cannot_be_searched_begins_nothing():
