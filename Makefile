@@ -4,11 +4,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 export LLM_PORT ?= 8000
 
-.PHONY: run demo test test-tools lint unit postgres e2e certification browser bench-allocate bench-authorise bench-ocpp bench-react bench-fuzz screenshots format clean
-.PHONY: run demo test test-tools lint unit postgres e2e certification browser bench-allocate bench-ocpp bench-react bench-fuzz bench-import screenshots format clean
-.PHONY: run demo test test-tools lint unit postgres e2e certification browser bench-allocate bench-ocpp bench-react bench-fuzz bench-export screenshots format clean
-.PHONY: run demo test test-tools lint unit postgres e2e certification browser bench-allocate bench-day bench-ocpp bench-react bench-fuzz screenshots format clean
-.PHONY: run demo test test-tools lint unit postgres e2e certification browser bench-allocate bench-ocpp bench-react bench-fuzz bench-outage screenshots format clean
+.PHONY: run demo test test-tools lint unit postgres e2e certification browser bench-allocate bench-authorise bench-day bench-export bench-fuzz bench-import bench-ocpp bench-outage bench-react screenshots format clean
 
 run: $(VENV)/.installed
 	@exec $(PY) -m llm_site.up
@@ -42,13 +38,7 @@ unit: $(VENV)/.installed-dev
 	$(VENV)/bin/pytest -n auto --ignore=tests/e2e --ignore=tests/certification --ignore=tests/browser
 
 postgres: $(VENV)/.installed-dev
-<<<<<<< ours
-	deploy/with-postgres.sh $(VENV)/bin/pytest -n auto -m django_db tests/accounts tests/stations tests/llm_site tests/energy/test_balancing.py tests/energy/test_observing.py
-||||||| base
-	deploy/with-postgres.sh $(VENV)/bin/pytest -n auto tests/accounts tests/stations tests/llm_site tests/energy/test_balancing.py tests/energy/test_observing.py
-=======
-	deploy/with-postgres.sh $(VENV)/bin/pytest -n auto tests/accounts tests/exports tests/stations tests/llm_site tests/energy/test_balancing.py tests/energy/test_observing.py
->>>>>>> theirs
+	deploy/with-postgres.sh $(VENV)/bin/pytest -n auto -m django_db tests/accounts tests/badges tests/exports tests/stations tests/llm_site tests/energy/test_balancing.py tests/energy/test_observing.py
 
 e2e: $(VENV)/.installed-dev
 	$(VENV)/bin/pytest -n 4 --dist loadfile tests/e2e tests/certification
