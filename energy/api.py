@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from ninja import Query, Router, Schema
 from ninja.pagination import paginate
 
-from energy.models import Allocation, Installation, Meter, Reading
+from energy.models import Allocation, Installation, Meter, Reading, ReadingMean
 from energy.reasons import explain
 from stations.periods import Period
 
@@ -65,6 +65,23 @@ class ReadingOut(Schema):
     limit_l3_a: float
 
 
+class ReadingMeanOut(Schema):
+    """The mean of some readings: of `span_s` seconds, beginning at a moment; A on each line."""
+
+    begins_at: datetime
+    span_s: int
+    readings: int
+    grid_l1_a: float | None
+    grid_l2_a: float | None
+    grid_l3_a: float | None
+    charging_l1_a: float
+    charging_l2_a: float
+    charging_l3_a: float
+    limit_l1_a: float
+    limit_l2_a: float
+    limit_l3_a: float
+
+
 class AllocationOut(Schema):
     """What a connector was told from one moment on, and why: as a code with its values, and as a sentence."""
 
@@ -92,6 +109,12 @@ class AllocationOut(Schema):
         return explain(allocation.reason, allocation.reason_params)
 
 
+class MeanFilter(Period):
+    """Begun in a period, of one length: 60 or 900 s."""
+
+    span_s: int | None = None
+
+
 class AllocationFilter(Period):
     """Decided in a period, for one station, for one connector number."""
 
@@ -109,8 +132,16 @@ def installation(request: HttpRequest) -> Installation:  # noqa: ARG001 (ninja's
 @router.get("/readings", response=list[ReadingOut])
 @paginate
 def readings(request: HttpRequest, wanted: Query[Period]) -> QuerySet[Reading]:  # noqa: ARG001
-    """List the readings, the newest first: each second of the last hour, one a minute before."""
+    """List the readings, the newest first: one for each turn of the loop, for a day where nothing else is set."""
     return wanted.within(Reading.objects.order_by("-at"), "at")
+
+
+@router.get("/reading-means", response=list[ReadingMeanOut])
+@paginate
+def reading_means(request: HttpRequest, wanted: Query[MeanFilter]) -> QuerySet[ReadingMean]:  # noqa: ARG001
+    """List the means of readings, the newest first."""
+    found = wanted.within(ReadingMean.objects.order_by("-begins_at", "span_s"), "begins_at")
+    return found if wanted.span_s is None else found.filter(span_s=wanted.span_s)
 
 
 @router.get("/allocations", response=list[AllocationOut])

@@ -23,12 +23,14 @@ class EnergyConfig(AppConfig):
         """Listen to the stations, and keep every change of the installation and its meter."""
         from accounts import audit
         from energy.general_settings import READ_BY, SUPPLY
-        from energy.models import Installation, Meter
+        from energy.models import Installation, Meter, Retention
+        from energy.upkeep import KEPT
         from stations.signals import decide_again
 
         decide_again.connect(ask_for_decision, dispatch_uid="energy.ask_for_decision")
         audit.track(Installation, fields=[*SUPPLY, "timing"], names={"backup": gettext_lazy("Backup")})
         audit.track(Meter, fields=READ_BY)
+        audit.track(Retention, fields=KEPT)
 
 
 def ask_for_decision(**_signal: Any) -> None:

@@ -235,6 +235,65 @@ class Reading(models.Model):
         return f"{self.at:%Y-%m-%d %H:%M:%S}"
 
 
+class ReadingMean(models.Model):
+    """The mean of the readings of one minute or one quarter of an hour: what the curve of a day, a week, a year shows.
+
+    `readings` counts what went into it. The grid is None where the meter gave no value in that time.
+    """
+
+    span_s = models.PositiveSmallIntegerField()
+    begins_at = models.DateTimeField()
+    readings = models.PositiveIntegerField()
+    grid_l1_a = models.FloatField(null=True)
+    grid_l2_a = models.FloatField(null=True)
+    grid_l3_a = models.FloatField(null=True)
+    charging_l1_a = models.FloatField()
+    charging_l2_a = models.FloatField()
+    charging_l3_a = models.FloatField()
+    limit_l1_a = models.FloatField()
+    limit_l2_a = models.FloatField()
+    limit_l3_a = models.FloatField()
+
+    class Meta:
+        verbose_name = _("mean of readings")
+        verbose_name_plural = _("means of readings")
+        ordering = ["span_s", "begins_at"]
+        constraints = [models.UniqueConstraint(fields=["span_s", "begins_at"], name="reading_mean_once")]
+
+    def __str__(self) -> str:
+        return f"{self.begins_at:%Y-%m-%d %H:%M} + {self.span_s} s"
+
+
+def _days(label: Any, default: int, least: int, most: int, rule: Any) -> "models.PositiveSmallIntegerField[int, int]":
+    """Make the field of a number of days, with its bounds and what it means."""
+    bounds = [MinValueValidator(least), MaxValueValidator(most)]
+    return models.PositiveSmallIntegerField(label, default=default, validators=bounds, help_text=rule)
+
+
+class Retention(SingletonModel):
+    """For how many days what piles up is kept: one row. Transactions are kept for ever."""
+
+    readings_days = _days(_("each second (days)"), 1, 1, 31, _("1 to 31. The last 15 minutes are drawn from it."))
+    minutes_days = _days(_("mean of each minute (days)"), 31, 2, 1100, _("2 to 1100. The day is drawn from it."))
+    quarters_days = _days(
+        _("mean of each quarter of an hour (days)"), 3653, 8, 7300, _("8 to 7300. The week is drawn from it.")
+    )
+    meter_values_days = _days(
+        _("meter values and limits (days)"),
+        90,
+        7,
+        3653,
+        _("7 to 3653. What stations measured, and what they were told and why."),
+    )
+    messages_days = _days(_("message log (days)"), 7, 1, 90, _("1 to 90, and of each station 1,000 messages at most."))
+
+    class Meta:
+        verbose_name = verbose_name_plural = _("data retention")
+
+    def __str__(self) -> str:
+        return str(_("Data retention"))
+
+
 class Allocation(models.Model):
     """What a connector was told from one moment on, and why; only changes make a row."""
 

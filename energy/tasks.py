@@ -1,8 +1,10 @@
 """Celery tasks: the beat's tick, a decision in between, the upkeep of readings, the search for meters, the planner."""
 
 from celery import shared_task
+from django.utils import timezone
 
 from energy import balancing, meter_search, planning, recorder, upkeep
+from energy import balancing, means, meter_search, upkeep
 
 
 @shared_task(name="energy.tasks.balance", ignore_result=True)
@@ -11,10 +13,12 @@ def balance(is_tick: bool = True) -> None:
     balancing.balance(is_tick=is_tick)
 
 
-@shared_task(name="energy.tasks.thin_readings", ignore_result=True)
-def thin_readings() -> None:
-    """Keep every second for an hour, then one reading a minute."""
-    upkeep.thin_readings()
+@shared_task(name="energy.tasks.keep_history", ignore_result=True)
+def keep_history() -> None:
+    """Roll readings up, and delete for two seconds what is no longer wanted."""
+    now = timezone.now()
+    means.roll_up(now=now)
+    upkeep.prune(now=now)
 
 
 @shared_task(name="energy.tasks.search_meters", ignore_result=True)

@@ -37,6 +37,7 @@ app.conf.update(
         "balance": {"task": "energy.tasks.balance", "schedule": Each(1.0), "options": {"expires": 0.9}},
         "thin-readings": {"task": "energy.tasks.thin_readings", "schedule": 600.0},
         "forget-old-recordings": {"task": "energy.tasks.forget_old_recordings", "schedule": 3600.0},
+        "keep-history": {"task": "energy.tasks.keep_history", "schedule": Each(60.0), "options": {"expires": 50.0}},
         # Whatever changed who may charge, also midnight, is seen within one of these.
         "check-local-lists": {
             "task": "stations.tasks.check_local_lists",

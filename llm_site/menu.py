@@ -154,6 +154,7 @@ CONFIGURATION = [
         lambda _counts: _("System information, date/time"),
     ),
     Place(gettext_lazy("Planner"), "planner", "admin:energy_scenario_changelist", "energy.scenario"),
+    Place(gettext_lazy("Data retention"), "retention", "admin:energy_retention_changelist", "energy.retention"),
     Place(gettext_lazy("Set-up tutorial"), "tutorial", "tutorial", "energy.installation"),
 ]
 RECORDS = [

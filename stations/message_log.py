@@ -1,19 +1,17 @@
-"""The message log: what went over each station's socket, for whoever must find out why (1,000 frames, 7 days)."""
+"""The message log: what went over each station's socket, for whoever must find out why (1,000 frames, some days)."""
 
 import time
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
 from typing import Any, NamedTuple
 
 import orjson
 from django.db import transaction
-from django.db.models import OuterRef, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
 
 from stations.models import FRAMES_KEPT, Frame, Station
 from stations.ocpp16.blanking import frame_without_secrets
 from stations.statements import insert
 
-KEPT_FOR = timedelta(days=7)
 HOLD_NO_SECRETS = frozenset(
     {"Authorize", "Heartbeat", "MeterValues", "StartTransaction", "StatusNotification", "StopTransaction"}
 )
@@ -57,11 +55,10 @@ def _row(frame: Heard, number: int) -> tuple[Any, ...]:
     return (frame.station_id, number, frame.at_s, frame.is_incoming, action, text)
 
 
-def forget_old_frames() -> None:
-    """Delete what is older than a week: all that comes before the first frame that is not."""
-    fresh = Frame.objects.order_by("pk").filter(at_s__gte=time.time() - KEPT_FOR.total_seconds()).first()
-    old = Frame.objects.all() if fresh is None else Frame.objects.filter(pk__lt=fresh.pk)
-    old.delete()
+def old_frames(*, days: int) -> QuerySet[Frame]:
+    """Query what is older than so many days: all that comes before the first frame that is not."""
+    fresh = Frame.objects.order_by("pk").filter(at_s__gte=time.time() - days * 86400).first()
+    return Frame.objects.order_by("pk") if fresh is None else Frame.objects.order_by("pk").filter(pk__lt=fresh.pk)
 
 
 def as_json_lines(station: Station) -> Iterator[bytes]:

@@ -4,6 +4,7 @@ from celery import shared_task
 
 from stations import commanding, fail_safe, local_lists, message_log, security
 from stations.discovery import search
+from stations import commanding, fail_safe, local_lists, security
 
 
 @shared_task(name="stations.tasks.tidy_commands", ignore_result=True)
@@ -17,12 +18,6 @@ def tidy_commands() -> None:
 def tidy_security_events() -> None:
     """Delete old security events."""
     security.tidy_security_events()
-
-
-@shared_task(name="stations.tasks.forget_old_frames", ignore_result=True)
-def forget_old_frames() -> None:
-    """Delete what the message log holds of more than a week ago."""
-    message_log.forget_old_frames()
 
 
 @shared_task(name="stations.tasks.check_local_lists", ignore_result=True)

@@ -34,6 +34,7 @@ LEFT_OUT = {
     "energy.installation": "id uid restored_at",
     "energy.meter": "id last_error failing_since",
     "exports.exportsettings": "id mail_since language",
+    "energy.retention": "id",
     "stations.circuit": "id",
     "stations.cposerver": "id",
     "stations.station": (

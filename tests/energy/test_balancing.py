@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-from datetime import timedelta
 
 import pytest
 from django.utils import timezone
@@ -12,7 +11,6 @@ from energy.allocation import ReasonCode, Timing
 from energy.dashboard import compute_overview
 from energy.models import Allocation, ControllerState, Installation, Meter, Reading
 from energy.observing import observe
-from energy.upkeep import thin_readings
 from simulator import World
 from stations.models import Circuit, Connector, FailSafeTest, Station, Transaction
 from stations.services import forget_limits
@@ -219,19 +217,6 @@ def test_a_longer_beat_lets_ticks_pass_but_no_event():
     assert balancing.balance(is_tick=True) is not None
     assert balancing.balance(is_tick=True) is None
     assert balancing.balance(is_tick=False) is not None
-
-
-def test_old_readings_are_thinned_to_one_a_minute():
-    start = timezone.now().replace(second=0, microsecond=0) - timedelta(hours=3)
-    values = dict.fromkeys(
-        ["charging_l1_a", "charging_l2_a", "charging_l3_a", "limit_l1_a", "limit_l2_a", "limit_l3_a"], 0.0
-    )
-    Reading.objects.bulk_create(Reading(at=start + timedelta(seconds=s), state="x", **values) for s in range(180))
-    recent = timezone.now() - timedelta(minutes=5)
-    Reading.objects.bulk_create(Reading(at=recent + timedelta(seconds=s), state="x", **values) for s in range(60))
-    assert thin_readings() == 177
-    assert Reading.objects.filter(at__lt=recent).count() == 3
-    assert Reading.objects.filter(at__gte=recent).count() == 60
 
 
 def test_a_decision_that_fails_tells_every_station_its_fail_safe_current(sent):

@@ -20,6 +20,8 @@ from accounts.services import renew_token, save_user
 from badges.models import Badge, BadgeSettings, Refusal, Scan
 from energy.models import Installation, Meter, Recording, Scenario
 from exports.models import HistoryImport, ImportedTransaction
+from badges.models import Badge, BadgeSettings
+from energy.models import Installation, Meter, Retention
 from llm_site.api import api
 from stations.models import (
     Certificate,
@@ -104,6 +106,7 @@ RULES = {
     "GET /api/connectors": Rule(Role.STANDARD),
     "GET /api/installation": Rule(Role.STANDARD),
     "GET /api/readings": Rule(Role.STANDARD),
+    "GET /api/reading-means": Rule(Role.STANDARD),
     "GET /api/allocations": Rule(Role.STANDARD),
     "GET /api/badges": ADVANCED,
     "GET /api/transactions": ADVANCED,
@@ -138,6 +141,7 @@ RULES = {
             "energy_installation",
             "exports_importedtransaction",
             "energy_recording",
+            "energy_retention",
             "stations_certificate",
             "stations_command",
             "stations_frame",
@@ -266,6 +270,7 @@ def rows():
         Scenario.objects.create(name="North", fuse_a=32),
         Recording.objects.create(begins_at=NOON, ends_at=NOON, cycles=0, has_memory=True, data=EMPTY_BLOCK),
         *(model.get_solo() for model in (AccessSettings, BadgeSettings, Installation, Meter)),
+        *(model.get_solo() for model in (AccessSettings, BadgeSettings, Installation, Meter, Retention)),
     ]
     record(station, {"name": ("", "Place 1")})
     return {row._meta.label_lower: row.pk for row in [*made, Change.objects.first()]}

@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import User
 from accounts.services import renew_token
 from badges.models import Badge
+from energy.means import roll_up
 from energy.models import Allocation, Installation, Meter, Reading
 from stations.models import BadgeList, Circuit, Connector, LocalList, Preconfiguration, Station, Transaction
 from stations.ocpp16.operations import OPERATIONS
@@ -20,7 +21,7 @@ from stations.ocpp16.operations import OPERATIONS
 pytestmark = pytest.mark.django_db
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
-FOR_ALL = ["stations", "stations/CP1", "connectors", "installation", "readings", "allocations"]
+FOR_ALL = ["stations", "stations/CP1", "connectors", "installation", "readings", "reading-means", "allocations"]
 FOR_ADVANCED = ["badges", "transactions", "transactions/1"]
 FOR_ADMINISTRATORS = ["stations/CP1/commands"]
 
@@ -305,6 +306,14 @@ def test_readings_are_told_of_a_period_the_newest_first():
     items = Api("standard").items("readings", from_="2026-01-05T12:00:01Z", to="2026-01-05T12:00:04Z")
     assert [item["at"][-3:-1] for item in items] == ["03", "02", "01"]
     assert items[0]["limit_l3_a"] == 10.0
+
+
+def test_means_of_readings_are_told_by_their_length():
+    roll_up(now=NOON + timedelta(hours=1))
+    api = Api("standard")
+    assert {item["span_s"] for item in api.items("reading-means")} == {60, 900}
+    (quarter,) = api.items("reading-means", span_s=900, from_="2026-01-05T12:00:00Z")
+    assert (quarter["begins_at"], quarter["limit_l3_a"]) == ("2026-01-05T12:00:00Z", 10.0)
 
 
 def test_allocations_are_told_with_their_reason_in_words():
