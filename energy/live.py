@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
 import orjson
+from asgiref.sync import sync_to_async
 from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
 from django.template.loader import render_to_string
@@ -32,6 +33,7 @@ class Viewer:
     is_signed_in: bool
     may_approve: bool
     may_configure: bool
+    may_command: bool = False
 
     @property
     def ocpp_addresses(self) -> list[str]:
@@ -45,7 +47,7 @@ class Frame:
 
     taken_at: float
     overview: asyncio.Task[Overview]
-    html: dict[Viewer, str] = field(default_factory=dict)
+    html: dict[Viewer, asyncio.Task[str]] = field(default_factory=dict)
 
 
 _is_open = database_sync_to_async(is_open, thread_sensitive=False)
@@ -93,9 +95,10 @@ async def overview_events(viewer: Viewer, session_key: str | None = None) -> Asy
                         yield _event("ended", "restricted")
                     return  # of a public one the browser comes back by itself, and sees what everyone sees
                 check_right_at = loop.time() + RIGHT_CHECK_S
-            if viewer not in frame.html:
-                frame.html[viewer] = render(overview, viewer)
-            yield _event("overview", frame.html[viewer])
+            if viewer not in frame.html:  # in a thread: the sockets of the stations are served meanwhile
+                rendering = sync_to_async(render, thread_sensitive=False)(overview, viewer)
+                frame.html[viewer] = asyncio.create_task(rendering)
+            yield _event("overview", await asyncio.shield(frame.html[viewer]))
             if overview.point and overview.point[0] != sent_point_at:
                 sent_point_at = overview.point[0]
                 yield _event("point", orjson.dumps(overview.point).decode())

@@ -9,7 +9,9 @@ from django.utils import timezone, translation
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
-from energy import dashboard, live
+from accounts.access import has_role
+from accounts.models import Role
+from energy import curve, dashboard, live
 
 
 def _turned_away(request: HttpRequest) -> HttpResponse | None:
@@ -27,6 +29,7 @@ def _viewer(request: HttpRequest) -> live.Viewer:
         is_signed_in=request.user.is_authenticated,
         may_approve=request.user.has_perm("stations.change_station"),
         may_configure=request.user.has_perm("energy.change_installation"),
+        may_command=has_role(request.user, Role.ADMINISTRATOR),
     )
 
 
@@ -38,7 +41,9 @@ def overview(request: HttpRequest) -> HttpResponse:
     if turned_away is not None:
         return turned_away
     now = dashboard.compute_overview(timezone.now())
-    return render(request, "energy/overview.html", {"overview": now, "viewer": _viewer(request)})
+    return render(
+        request, "energy/overview.html", {"overview": now, "viewer": _viewer(request), "spans": list(curve.Span)}
+    )
 
 
 @require_GET
@@ -57,19 +62,20 @@ async def live_overview(request: HttpRequest) -> HttpResponseBase:
 @require_GET
 @never_cache
 def live_history(request: HttpRequest) -> HttpResponse:
-    """Give the points of the last 15 minutes as JSON arrays (see `dashboard.point_of`)."""
+    """Give the points of the curve as JSON arrays (see `curve.point_of`): ?span=quarter, day or week."""
     turned_away = _turned_away(request)
     if turned_away is not None:
         return turned_away
-    return JsonResponse(dashboard.points_since(timezone.now() - dashboard.HISTORY), safe=False)
+    return JsonResponse(curve.points_of(curve.span_of(request.GET.get("span")), timezone.now()), safe=False)
 
 
 @require_GET
 @never_cache
 def history_table(request: HttpRequest) -> HttpResponse:
-    """Show the curve of the last 15 minutes as a table."""
+    """Show the curve as a table: ?span=quarter, day or week."""
     turned_away = _turned_away(request)
     if turned_away is not None:
         return turned_away
-    rows = dashboard.points_each_minute(timezone.now() - dashboard.HISTORY)
-    return render(request, "energy/history.html", {"rows": rows})
+    span = curve.span_of(request.GET.get("span"))
+    context = {"span": span, "spans": list(curve.Span), "rows": curve.table_of(span, timezone.now())}
+    return render(request, "energy/history.html", context)

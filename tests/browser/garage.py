@@ -1,6 +1,7 @@
 """A garage in the data folder of LLM_DATA_DIR, driven line by line from standard input by the browser tests."""
 
 import json
+import math
 import os
 import random
 import sys
@@ -24,7 +25,8 @@ from badges.models import Badge, BadgeSettings, Refusal, Scan  # noqa: E402
 from badges.refusals import keep_refusal  # noqa: E402
 from badges.scanning import note_scanned, start_scan  # noqa: E402
 from energy.balancing import balance  # noqa: E402
-from energy.models import Allocation, Installation, Meter, Reading  # noqa: E402
+from energy.means import CURRENTS, MINUTE_S, QUARTER_S  # noqa: E402
+from energy.models import Allocation, Installation, Meter, Reading, ReadingMean  # noqa: E402
 from exports.models import ExportSettings, HistoryImport, ImportedTransaction, MonthlyMail  # noqa: E402
 from stations.commanding import note_sent, request_command, settle_command  # noqa: E402
 from stations.discovery.hosts import Host  # noqa: E402
@@ -137,6 +139,32 @@ def add_place(number: int, place: tuple[Any, ...], now: datetime) -> None:
         started_at=now - timedelta(minutes=minutes),
     )
     Allocation.objects.create(connector=connector, decided_at=now, limit_a=limit_a, reason=why[0], reason_params=why[1])
+
+
+def add_history() -> None:
+    """Write a week of quarters of an hour and a day of minutes: the building takes most at noon."""
+    now = timezone.now()
+    for span_s, count in ((QUARTER_S, 672), (MINUTE_S, 1440)):
+        end = now - timedelta(seconds=now.timestamp() % span_s)
+        begins = [end - timedelta(seconds=span_s * (number + 1)) for number in range(count)]
+        rows = [ReadingMean(span_s=span_s, begins_at=begin, readings=span_s) for begin in begins]
+        for row in rows:
+            building = 20 - 10 * math.cos(row.begins_at.timestamp() / 86_400 * math.tau)
+            for name, current in zip(
+                CURRENTS, [building + 9.0] * 3 + [9.0, 12.0, 6.0] + [50.4 - building] * 3, strict=True
+            ):
+                setattr(row, name, current)
+        ReadingMean.objects.bulk_create(rows)
+
+
+def make_trouble() -> None:
+    """Have a station disobey, one refuse its limit, one away, and a car wait for free current to stay."""
+    Allocation.objects.filter(connector__station__name="Place 03").update(
+        reason="ignores_limit", reason_params={"drawn_a": 17.2}, limit_a=6
+    )
+    Connector.objects.filter(station__name="Place 02").update(refusal="Rejected")
+    Station.objects.filter(name="Place 07").update(socket_id="", last_seen_at=timezone.now())
+    turn(timezone.now(), [12.0, 12.0, 12.0], [17.0, 10.0, 10.0])
 
 
 def add_records() -> None:
@@ -264,6 +292,13 @@ def obey(command: str, words: list[str]) -> None:
             )
             add_users()
             turn(timezone.now(), [0.0] * 3, [0.0] * 3)
+        case "history":
+            add_history()
+        case "trouble":
+            make_trouble()
+        case "wait":
+            Allocation.objects.update(limit_a=0, reason="waiting", reason_params={"ahead": 0})
+            turn(timezone.now(), [12.0] * 3, [0.0] * 3)
         case "balance":
             balance()
         case "records":
@@ -301,6 +336,7 @@ def obey(command: str, words: list[str]) -> None:
                 Transaction,
                 Allocation,
                 Reading,
+                ReadingMean,
                 Connector,
                 Station,
                 Badge,

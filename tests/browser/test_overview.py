@@ -117,6 +117,55 @@ def test_the_chosen_line_stays_chosen_while_the_page_lives(site, open_page):
     expect(page.locator("[name=line]:checked")).to_have_value("1")
 
 
+def test_the_curve_shows_a_day_a_week_and_all_lines(site, open_page):
+    site.tell("history")
+    page = open_page()
+    page.goto(site.url)
+    for span, table in (("Day", "day"), ("Week", "week")):
+        page.get_by_label(span, exact=True).check()
+        expect(page.locator(".legend .charging dd")).to_have_text(re.compile(r"^\d+\.\d A$"))
+        expect(page.locator(".legend .at dd")).to_have_text(re.compile(r"^\w{3},? \d\d:\d\d$"))
+        expect(page.get_by_role("link", name="Show as table")).to_have_attribute(
+            "href", re.compile(f"/history/\\?span={table}$")
+        )
+    page.get_by_label("All", exact=True).check()
+    expect(page.locator(".legend .charging dd")).to_have_text(re.compile(r"^\d+\.\d · \d+\.\d · \d+\.\d A$"))
+    page.get_by_role("link", name="Show as table").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Last 7 days")
+    expect(page.locator("tbody tr").nth(100)).to_be_visible()
+
+
+def test_an_administrator_stops_a_charging_and_sees_what_came_of_it(site, open_page):
+    page = open_page()
+    sign_in(page, site)
+    page.on("dialog", lambda dialog: dialog.accept())
+    row = page.get_by_role("row", name="Place 01")
+    row.get_by_role("button", name="Stop").click()
+    expect(row.get_by_role("status")).to_have_text("Stop: waiting for the station")
+    expect(row.get_by_role("button", name="Stop")).to_be_focused()
+    site.tell('answer {"status": "Accepted"}')
+    expect(row.get_by_role("status")).to_have_text("Stop: Accepted")
+    row.get_by_role("button", name="Serve first").click()
+    expect(row).to_contain_text("Goes before the others.")
+    expect(page.get_by_role("alert")).to_have_count(0)
+    page.context.clear_cookies()
+    row.get_by_role("button", name="Unlock").click()
+    expect(page.get_by_role("alert")).to_contain_text("This was not done")
+
+
+def test_alarms_and_waiting_cars_are_told_to_who_is_signed_in(site, open_page):
+    page = open_page(width=375, theme="dark")
+    sign_in(page, site)
+    site.tell("trouble")
+    expect(page.locator(".alarms .notice")).to_have_count(4)
+    expect(page.locator(".alarms")).to_contain_text("Place 03 does not obey: its car draws 17.2 A.")
+    expect(page.locator(".alarms").get_by_role("link")).to_have_count(4)
+    site.tell("wait")
+    expect(page.locator("#all-wait")).to_contain_text("The cars wait for a moment")
+    assert grave_faults(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= 375
+
+
 def test_the_language_is_chosen_in_the_header_and_the_stream_speaks_it(site, open_page):
     page = open_page()
     page.goto(site.url)

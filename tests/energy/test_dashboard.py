@@ -9,9 +9,10 @@ from accounts.models import AccessSettings, DashboardAccess, User
 from badges.models import Badge
 from energy import live
 from energy.allocation.model import REASON_TEXTS, ReasonCode
-from energy.dashboard import Condition, compute_overview, points_each_minute, points_since
+from energy.dashboard import compute_overview
 from energy.models import Allocation, Installation, Meter, Reading
 from energy.reasons import SENTENCES, explain
+from energy.sessions import Condition
 from stations.models import Station, Transaction
 from tests.energy.overview_rows import NOW, add_connector, add_reading
 from tests.stations.machine import stand_at
@@ -121,7 +122,7 @@ def test_only_the_newest_allocation_counts():
     )
     (session,) = compute_overview(NOW).sessions
     assert session.why == "waiting: 2 ahead"
-    assert session.condition is Condition.HELD_BACK
+    assert session.at.condition is Condition.HELD_BACK
 
 
 def test_a_stopped_transaction_is_no_session():
@@ -153,22 +154,6 @@ def test_more_stations_cost_no_more_queries(django_assert_max_num_queries):
     compute_overview(NOW)  # makes the one-row settings
     with django_assert_max_num_queries(12):
         assert len(compute_overview(NOW).sessions) == 25
-
-
-def test_points_come_in_order_with_unknown_buildings_empty():
-    add_reading(grid=None)
-    add_reading(NOW - timedelta(seconds=1))
-    assert points_since(NOW - timedelta(minutes=15)) == [
-        [NOW.timestamp() - 1, 20.0, 20.0, 20.0, 28.0, 20.0, 10.0, 30.4, 30.4, 30.4],
-        [NOW.timestamp(), None, None, None, 28.0, 20.0, 10.0, 30.4, 30.4, 30.4],
-    ]
-
-
-def test_the_table_has_the_last_reading_of_each_minute_newest_first():
-    for seconds, charging in ((0, 1.0), (59, 2.0), (60, 3.0)):
-        add_reading(NOW + timedelta(seconds=seconds), charging=(charging, 0.0, 0.0))
-    rows = points_each_minute(NOW)
-    assert [(at, row[3]) for at, row in rows] == [(NOW + timedelta(minutes=1), 3.0), (NOW, 2.0)]
 
 
 @pytest.mark.parametrize("code", list(ReasonCode))

@@ -66,6 +66,7 @@ ALL, ADVANCED, ADMINISTRATOR = Rule(ANYONE), Rule(Role.ADVANCED), Rule(Role.ADMI
 RULES = {
     # --- our own pages
     "overview": Rule(DASHBOARD, posts=ANYONE, posted=405),
+    "place-action": Rule(Role.ADMINISTRATOR, status=405, posted=204),
     "history-table": Rule(DASHBOARD, posts=ANYONE, posted=405),
     "live-overview": Rule(DASHBOARD, posts=ANYONE, posted=405),
     "live-history": Rule(DASHBOARD, posts=ANYONE, posted=405),
@@ -286,6 +287,8 @@ def address_of(key, entry, rows):
         "object_id": rows[subject],
         "id": rows[subject],
         "operation": "ClearCache",
+        "connector_id": 1,
+        "action": "stop",
         "app_label": "badges",
         "number": rows["badges.scan" if "_scan" in key else "exports.historyimport"],
         "content_type_id": ContentType.objects.get_for_model(Badge).pk,
