@@ -5,6 +5,7 @@ PY := $(VENV)/bin/python
 export LLM_PORT ?= 8000
 
 .PHONY: run demo test test-tools lint unit postgres e2e certification browser bench-allocate bench-authorise bench-day bench-export bench-fuzz bench-import bench-ocpp bench-outage bench-react screenshots format clean
+.PHONY: run demo test test-tools lint unit postgres e2e certification browser bench-allocate bench-ocpp bench-react bench-overview bench-fuzz screenshots format clean
 
 run: $(VENV)/.installed
 	@exec $(PY) -m llm_site.up
@@ -39,6 +40,7 @@ unit: $(VENV)/.installed-dev
 
 postgres: $(VENV)/.installed-dev
 	deploy/with-postgres.sh $(VENV)/bin/pytest -n auto -m django_db tests/accounts tests/badges tests/exports tests/stations tests/llm_site tests/energy/test_balancing.py tests/energy/test_observing.py
+	deploy/with-postgres.sh $(VENV)/bin/pytest -n auto tests/accounts tests/stations tests/llm_site tests/energy/test_balancing.py tests/energy/test_observing.py tests/energy/test_means.py tests/energy/test_upkeep.py
 
 e2e: $(VENV)/.installed-dev
 	$(VENV)/bin/pytest -n 4 --dist loadfile tests/e2e tests/certification
@@ -72,6 +74,9 @@ bench-ocpp: $(VENV)/.installed-dev
 
 bench-react: $(VENV)/.installed-dev
 	$(PY) -m bench.react
+
+bench-overview: $(VENV)/.installed-dev
+	$(PY) -m bench.overview
 
 bench-fuzz: $(VENV)/.installed-dev
 	$(PY) -m bench.fuzz

@@ -6,6 +6,8 @@ import json
 import pytest
 import websockets
 
+from tests.e2e.open_pages import OpenPages
+
 pytestmark = pytest.mark.e2e
 
 
@@ -86,3 +88,15 @@ async def test_a_call_in_thousands_of_fragments_is_read(product):
             await socket.ping(f"{number}")
         await socket.send([*[""] * 2000, *'[2,"1","Heartbeat",{}]', *[""] * 1000])
         assert json.loads(await asyncio.wait_for(socket.recv(), 20))[:2] == [3, "1"]
+
+
+async def test_what_a_station_says_appears_on_fifty_open_pages(product):
+    async with (
+        OpenPages(product.port, 50) as pages,
+        websockets.connect(f"{product.url}/CP50", subprotocols=["ocpp1.6"]) as socket,
+    ):
+        await socket.send('[2,"1","BootNotification",{"chargePointVendor":"V","chargePointModel":"M"}]')
+        for status in ("Available", "Faulted"):
+            message = {"connectorId": 1, "status": status, "errorCode": "NoError"}
+            await socket.send(json.dumps([2, status, "StatusNotification", message]))
+            await pages.show("CP50" if status == "Available" else "Nobody is charging, and no place is free.")
