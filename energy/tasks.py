@@ -3,8 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from energy import balancing, meter_search, planning, recorder, upkeep
-from energy import balancing, means, meter_search, upkeep
+from energy import balancing, means, meter_search, planning, recorder, upkeep
 
 
 @shared_task(name="energy.tasks.balance", ignore_result=True)

@@ -2,9 +2,8 @@
 
 from celery import shared_task
 
-from stations import commanding, fail_safe, local_lists, message_log, security
-from stations.discovery import search
 from stations import commanding, fail_safe, local_lists, security
+from stations.discovery import search
 
 
 @shared_task(name="stations.tasks.tidy_commands", ignore_result=True)

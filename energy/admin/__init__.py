@@ -1,5 +1,4 @@
-"""The general settings, the circuits, the planner and the flight recorder in the admin."""
-"""The general settings, the circuits and how long data are kept, in the admin."""
+"""The general settings, circuits, planner, flight recorder and how long data are kept, in the admin."""
 
 from energy.admin.circuits import CircuitAdmin
 from energy.admin.general_settings import InstallationAdmin
@@ -7,5 +6,4 @@ from energy.admin.planner import ScenarioAdmin
 from energy.admin.recorder import RecordingAdmin
 from energy.admin.retention import RetentionAdmin
 
-__all__ = ["CircuitAdmin", "InstallationAdmin", "RecordingAdmin", "ScenarioAdmin"]
-__all__ = ["CircuitAdmin", "InstallationAdmin", "RetentionAdmin"]
+__all__ = ["CircuitAdmin", "InstallationAdmin", "RecordingAdmin", "RetentionAdmin", "ScenarioAdmin"]

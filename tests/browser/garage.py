@@ -141,7 +141,7 @@ def add_place(number: int, place: tuple[Any, ...], now: datetime) -> None:
     Allocation.objects.create(connector=connector, decided_at=now, limit_a=limit_a, reason=why[0], reason_params=why[1])
 
 
-def add_history() -> None:
+def add_curve() -> None:
     """Write a week of quarters of an hour and a day of minutes: the building takes most at noon."""
     now = timezone.now()
     for span_s, count in ((QUARTER_S, 672), (MINUTE_S, 1440)):
@@ -293,7 +293,7 @@ def obey(command: str, words: list[str]) -> None:
             add_users()
             turn(timezone.now(), [0.0] * 3, [0.0] * 3)
         case "history":
-            add_history()
+            add_curve()
         case "trouble":
             make_trouble()
         case "wait":

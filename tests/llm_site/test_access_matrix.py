@@ -18,10 +18,8 @@ from accounts.audit import record
 from accounts.models import AccessSettings, Change, Role, User
 from accounts.services import renew_token, save_user
 from badges.models import Badge, BadgeSettings, Refusal, Scan
-from energy.models import Installation, Meter, Recording, Scenario
+from energy.models import Installation, Meter, Recording, Retention, Scenario
 from exports.models import HistoryImport, ImportedTransaction
-from badges.models import Badge, BadgeSettings
-from energy.models import Installation, Meter, Retention
 from llm_site.api import api
 from stations.models import (
     Certificate,

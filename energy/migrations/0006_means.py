@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('energy', '0003_meter_search'),
+        ('energy', '0005_scenario_and_recording'),
     ]
 
     operations = [
