@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from exports.models import ImportedTransaction
-from exports.period import LONGEST_DAYS, Period, month_of, months
+from exports.period import EARLIEST, LATEST, LONGEST_DAYS, Period, month_of, months
 from stations.models import Transaction
 
 MONTH, RANGE = "month", "range"
@@ -63,7 +63,7 @@ class PeriodForm(forms.Form):
                 self.add_error("month", _("Choose a month."))
             return cleaned
         for name in ("first", "last"):
-            if cleaned.get(name) is None:
+            if not EARLIEST <= (cleaned.get(name) or date.min) <= LATEST:
                 self.add_error(name, _("Enter a date, such as 31/03/2026."))
         if not self.errors and cleaned["last"] < cleaned["first"]:
             self.add_error("last", _("The period ends before it begins: nothing was exported."))
@@ -110,6 +110,6 @@ class ExportForm(PeriodForm):
 def period_in(query: Any, zone: tzinfo) -> Period:
     """Read the days of an address (from=2026-11-01&to=2026-11-30); raises ValueError for what is none."""
     first, last = parse_date(query.get("from", "")), parse_date(query.get("to", ""))
-    if first is None or last is None or not 0 <= (last - first).days < LONGEST_DAYS:
+    if first is None or last is None or not EARLIEST <= first <= last <= LATEST or (last - first).days >= LONGEST_DAYS:
         raise ValueError("expected from and to as dates, such as 2026-11-01, a year (366 days) at most")
     return Period(first, last, zone)

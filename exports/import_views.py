@@ -112,7 +112,7 @@ def import_file(request: HttpRequest) -> HttpResponse:
 @never_cache
 def history_import(request: HttpRequest, number: int) -> HttpResponse:
     """Show what an import would do, how far it is or what it did; begin it, stop it, undo it."""
-    history = get_object_or_404(HistoryImport, pk=number)
+    history = get_object_or_404(HistoryImport.objects.defer("text"), pk=number)
     if request.method == "POST":
         return _obey(request, history)
     context: dict[str, Any] = {"history": history, "is_stalled": is_stalled(history)}

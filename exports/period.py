@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import NamedTuple
 
 LONGEST_DAYS = 366
+EARLIEST, LATEST = date(1970, 1, 1), date(2999, 12, 31)
 
 
 class Period(NamedTuple):

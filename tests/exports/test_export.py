@@ -197,6 +197,7 @@ def test_a_month_leads_to_its_file(administrator, time_machine):
         ("2026-01-01", "2027-01-02", "last", "end it on 01/01/2027"),
         ("2026-02-01", "2026-01-31", "last", "ends before it begins"),
         ("", "2026-01-31", "first", "Enter a date"),
+        ("0001-01-01", "0001-01-31", "first", "Enter a date"),
         ("2026-02-30", "2026-01-31", "first", "Enter a valid date"),
     ],
 )
@@ -236,6 +237,9 @@ async def test_a_file_is_sent_piece_by_piece_to_its_end(administrator, monkeypat
         assert (b"".join(pieces) == expected) or (kind == "xlsx" and len(b"".join(pieces)) == len(expected))
 
 
-@pytest.mark.parametrize("days", ["", "from=2026-01-01", "from=2026-01-01&to=2027-01-02", "from=x&to=2026-02-30"])
+@pytest.mark.parametrize(
+    "days",
+    ["", "from=2026-01-01", "from=2026-01-01&to=2027-01-02", "from=x&to=2026-02-30", "from=9999-12-31&to=9999-12-31"],
+)
 def test_an_address_that_names_no_period_is_refused(administrator, days):
     assert administrator.get(f"/export/transactions.csv?{days}").status_code == 400
