@@ -396,7 +396,7 @@ class Scenario(models.Model):
 
     class Meta:
         verbose_name = _("scenario")
-        verbose_name_plural = _("planner")
+        verbose_name_plural = _("scenarios")
         ordering = ["-pk"]
         constraints = [
             models.CheckConstraint(condition=Q(curve__in=Curve.values), name="scenario_curve_known"),
@@ -431,7 +431,7 @@ class Recording(models.Model):
 
     class Meta:
         verbose_name = _("recorded minute")
-        verbose_name_plural = _("flight recorder")
+        verbose_name_plural = _("recorded minutes")
         ordering = ["-begins_at"]
 
     def __str__(self) -> str:

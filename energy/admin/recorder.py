@@ -18,7 +18,7 @@ from energy.reasons import explain
 from energy.recorder import Cycle, cycles_of, unpack
 from stations.models import Connector
 
-TIMES = 7  # marks below the curves
+TIMES = 3  # marks below the curves
 
 
 @admin.register(Recording)

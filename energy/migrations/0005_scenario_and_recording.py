@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'recorded minute',
-                'verbose_name_plural': 'flight recorder',
+                'verbose_name_plural': 'recorded minutes',
                 'ordering': ['-begins_at'],
             },
         ),
@@ -56,7 +56,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'scenario',
-                'verbose_name_plural': 'planner',
+                'verbose_name_plural': 'scenarios',
                 'ordering': ['-pk'],
                 'constraints': [models.CheckConstraint(condition=models.Q(('curve__in', ['recorded', 'homes', 'offices', 'shops', 'flat'])), name='scenario_curve_known'), models.CheckConstraint(condition=models.Q(('state__in', ['running', 'finished', 'stopped'])), name='scenario_state_known')],
             },
