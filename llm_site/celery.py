@@ -35,7 +35,6 @@ app.conf.update(
     beat_schedule={
         # A tick that waited out a stall is worthless: it expires before the next.
         "balance": {"task": "energy.tasks.balance", "schedule": Each(1.0), "options": {"expires": 0.9}},
-        "thin-readings": {"task": "energy.tasks.thin_readings", "schedule": 600.0},
         "forget-old-recordings": {"task": "energy.tasks.forget_old_recordings", "schedule": 3600.0},
         "keep-history": {"task": "energy.tasks.keep_history", "schedule": Each(60.0), "options": {"expires": 50.0}},
         # Whatever changed who may charge, also midnight, is seen within one of these.
@@ -50,7 +49,6 @@ app.conf.update(
         "forget-old-changes": {"task": "accounts.tasks.forget_old_changes", "schedule": 86400.0},
         "forget-old-refusals": {"task": "badges.tasks.forget_old_refusals", "schedule": 3600.0},
         "send-due-mails": {"task": "exports.tasks.send_due_mails", "schedule": 600.0},
-        "forget-old-frames": {"task": "stations.tasks.forget_old_frames", "schedule": 3600.0},
     },
 )
 app.autodiscover_tasks()
