@@ -26,8 +26,8 @@ class Garage(Wire):
 
     def _create(self):
         super()._create()
-        values = {"name": "op", "url": self.operator.url, "offline_policy": self.policy, **self.server}
-        server = CpoServer.objects.create(**values)
+        values = {"url": self.operator.url, "offline_policy": self.policy, **self.server}
+        server, _is_new = CpoServer.objects.get_or_create(name="op", defaults=values)
         Station.objects.update(cpo_server=server, cpo_identity="FR*A 1", is_cpo_enabled=True)
 
 

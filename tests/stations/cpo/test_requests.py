@@ -41,15 +41,21 @@ async def test_what_does_not_fit_its_schema_never_reaches_the_station():
 
 async def test_a_station_that_is_away_does_nothing_and_the_operator_sees_it_unavailable():
     async with Operator() as operator:
+
+        def last():
+            return operator.all("StatusNotification")[-1]["status"]
+
         async with Garage(operator) as garage:
             await accepted()
-        await operator.until(lambda: "Unavailable" in [said["status"] for said in operator.all("StatusNotification")])
+            await garage.ask("StatusNotification", connectorId=1, status="Preparing", errorCode="NoError")
+            await operator.until(lambda: last() == "Preparing")
+        await operator.until(lambda: last() == "Unavailable")
         assert await operator.ask("Reset", type="Soft") == {"status": "Rejected"}
         assert await operator.ask("UnlockConnector", connectorId=1) == {"status": "NotSupported"}
         assert await in_database(state) == ("accepted", "")
         async with garage:
             await garage.ask("StatusNotification", connectorId=1, status="Available", errorCode="NoError")
-            await operator.until(lambda: operator.all("StatusNotification")[-1]["status"] == "Available")
+            await operator.until(lambda: last() == "Available")
     assert operator.faults == []
 
 
