@@ -121,7 +121,6 @@ def result_of(variant: str, garage: Garage, turned_away: int) -> dict[str, Any]:
         "served_wh": round(served_wh(sessions, tally.got_as)),
         "most_wh": round(most_wh(garage.plan, sessions)),
         "full": sum(got >= 0.99 * one.wanted_as for one, got in zip(sessions, tally.got_as, strict=True)),
-        "waited": sum(waited_s > 0 for waited_s in waits_s),
         "longest_wait_min": round(max(waits_s) / 60),
         "peak_a": round(tally.peak_a, 1),
         "building": [[round(value, 1) for value in lines] for lines in tally.building],

@@ -13,7 +13,7 @@ from unfold.admin import ModelAdmin
 
 from energy.models import PlayState, Scenario
 from energy.pictures import draw_lines
-from energy.planner import BEGINS_AT_HOUR, SLOT_S
+from energy.planner import BEGINS_AT_HOUR
 from energy.planning import (
     AS_PLANNED,
     LARGER_FUSE,
@@ -138,10 +138,8 @@ def _outcome(scenario: Scenario) -> dict[str, Any]:
         "is_running": scenario.state == PlayState.RUNNING and not is_stalled(scenario),
         "is_stalled": is_stalled(scenario),
         "rows": [_row(result, scenario.results[0]) for result in scenario.results],
-        "first": first,
         "pictures": pictures,
-        "hours": [(number * 120, f"{(BEGINS_AT_HOUR + 4 * number) % 24}:00") for number in range(7)],
-        "slot_minutes": SLOT_S // 60,
+        "times": [f"{(BEGINS_AT_HOUR + 4 * number) % 24}:00" for number in range(7)],
     }
 
 

@@ -57,7 +57,7 @@ class RecordingAdmin(ReadOnlyAdmin):
             "before": Recording.objects.filter(begins_at__lt=recording.begins_at).order_by("-begins_at").first(),
             "after": Recording.objects.filter(begins_at__gt=recording.begins_at).order_by("begins_at").first(),
             "pictures": _pictures(cycles),
-            "hours": [(0, _clock(cycle)) for cycle in _some(cycles)],
+            "times": [_clock(cycle) for cycle in _some(cycles)],
             "rows": _rows(cycles),
         }
         return render(request, "energy/recording.html", context)

@@ -14,7 +14,7 @@ from .day import (
     standard_curve,
     wiring_of,
 )
-from .garage import SLOT_S, Decider, Garage, Tally
+from .garage import Decider, Garage, Tally
 from .ideals import evenly_wh, most_wh, served_wh, to_wh
 
 __all__ = [
@@ -24,7 +24,6 @@ __all__ = [
     "HABITS",
     "HOURS",
     "KINDS",
-    "SLOT_S",
     "Building",
     "Decider",
     "Garage",

@@ -132,7 +132,7 @@ def make_sessions(plan: Plan, twins: int = 0) -> tuple[list[Session], int]:
     free_at = [0] * plan.stations
     sessions = []
     for station in range(min(twins, plan.stations)):
-        sessions.append(Session(station, 3, 16.0, 2 * 3600, 11 * 3600, 75_000, twins=True))
+        sessions.append(Session(station, 3, 16.0, 2 * 3600, 11 * 3600, 60_000, twins=True))
         free_at[station] = 11 * 3600
     turned_away = 0
     for arrives_s, leaves_s, name, wanted_wh in comers:

@@ -142,7 +142,7 @@ def test_a_day_without_cars_is_refused():
 def outcome(variant):
     return {
         "variant": variant, "fuse_a": 32.0, "usable_a": 25.6, "stations": 2, "cars": 2, "turned_away": 1, "full": 1,
-        "wanted_wh": 50_000, "served_wh": 40_000, "most_wh": 45_000, "waited": 1, "longest_wait_min": 12,
+        "wanted_wh": 50_000, "served_wh": 40_000, "most_wh": 45_000, "longest_wait_min": 12,
         "peak_a": 25.5, "building": [[5.0, 5.0, 5.0]] * 3, "charging": [[0.0, 20.0, 0.0]] * 3,
     }  # fmt: skip
 
