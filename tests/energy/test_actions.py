@@ -95,6 +95,12 @@ def test_a_visitor_comes_to_the_sign_in_page(client, connector):
     assert "/places/" not in client.get("/").content.decode()
 
 
+def test_the_name_of_a_place_leads_an_administrator_to_its_session(admin, connector):
+    link = f"/admin/stations/transaction/{connector.transactions.get().pk}/change/"
+    assert link in admin.get("/").content.decode()
+    assert admin.get(link).status_code == 200
+
+
 # --- the outcome
 
 
