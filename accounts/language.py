@@ -1,19 +1,13 @@
 """Each user's language: chosen in the header, kept with the user, the same on every browser (SPEC S7)."""
 
-from collections.abc import Callable
-from typing import Any
-
-from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import translation
-from django.utils.decorators import sync_and_async_middleware
 from django.views.decorators.http import require_POST
 from django.views.i18n import set_language
 
+from accounts.both_ways import before
 from accounts.models import User
-
-GetResponse = Callable[[HttpRequest], Any]
 
 
 @require_POST
@@ -36,19 +30,5 @@ def _speak(request: HttpRequest, language: str) -> None:
         request.LANGUAGE_CODE = translation.get_language()
 
 
-@sync_and_async_middleware
-def language_of_user(get_response: GetResponse):  # type: ignore[no-untyped-def]
-    """Middleware, for sync and async views alike; after those of the browser's language and of the user."""
-    if iscoroutinefunction(get_response):
-
-        async def async_middleware(request: HttpRequest) -> Any:
-            _speak(request, await sync_to_async(_language_of)(request))
-            return await get_response(request)
-
-        return async_middleware
-
-    def middleware(request: HttpRequest) -> Any:
-        _speak(request, _language_of(request))
-        return get_response(request)
-
-    return middleware
+# Comes after the middleware of the browser's language and of the user.
+language_of_user = before(_speak, look=_language_of)

@@ -4,33 +4,10 @@ import re
 
 from django.utils.functional import lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, gettext_noop
+from django.utils.translation import gettext_lazy
 
-REFUSALS = (  # of energy/meters/registers.yaml
-    gettext_noop(
-        "This meter has no Modbus (ECM: M-Bus, ECP: pulses, ECN: no interface): it cannot protect a fuse. "
-        "Install a type with Modbus (ECR)."
-    ),
-    gettext_noop(
-        "This meter reports no current per line, only total power: it cannot protect a fuse. "
-        "Replace it by an SDM72D-M v2 or SDM630."
-    ),
-    gettext_noop(
-        "This meter reports no current over Modbus, only total power: it cannot protect a fuse. "
-        "Install one that reports each line."
-    ),
-    gettext_noop(
-        "This meter sends UDP multicast (Speedwire), not Modbus, and is not read: it cannot protect a fuse here. "
-        "Use a Modbus meter."
-    ),
-    gettext_noop(
-        "This port sends telegrams, not Modbus, and is not read: it cannot protect a fuse here. Use a Modbus meter."
-    ),
-    gettext_noop(
-        "This meter sends TIC frames, not Modbus, in whole amperes, and is not read: it cannot protect a fuse here. "
-        "Use a Modbus meter."
-    ),
-)
+from energy.meter_notes import NOTES, REFUSALS
+
 ERRORS = (
     (
         r"Meter (?P<meter>\S+): expected a connection within (?P<time>\S+) s, got none\.",
@@ -69,8 +46,8 @@ ERRORS = (
 
 
 def meter_words(said: str) -> str:
-    """Put a refusal or an error of the reader into the language of who reads it; what is not known stays English."""
-    if said in REFUSALS:
+    """Put what the reader says into the language of who reads it; what is not known stays English."""
+    if said in NOTES or said in REFUSALS:
         return _(said)
     for pattern, sentence in ERRORS:
         found = re.match(pattern, said)

@@ -25,13 +25,12 @@ class Site(UnfoldAdminSite):  # type: ignore[misc]
         admit = super().admin_view(view, cacheable)
 
         def guarded(request: HttpRequest, *args: Any, **parameters: Any) -> Any:
-            needed = _role_needed(request.path)
-            if request.user.is_authenticated and not has_role(request.user, Role.ADVANCED):
-                check_role(request.user, needed)
+            if not has_role(request.user, Role.ADVANCED):
+                check_role(request.user, _role_needed(request.path))
             try:
                 return admit(request, *args, **parameters)
             except PermissionDenied:
-                check_role(request.user, needed)
+                check_role(request.user, _role_needed(request.path))
                 raise
 
         return update_wrapper(guarded, admit)

@@ -2,12 +2,11 @@
 
 import json
 import logging
-from collections.abc import Callable
 from typing import Any
 
-from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest, HttpResponse
-from django.utils.decorators import sync_and_async_middleware
+
+from accounts.both_ways import after
 
 API = "/api/"
 OUTCOMES = frozenset({502, 504})  # of a command: the station's doing, which whoever asked is told
@@ -49,23 +48,8 @@ def complaint(error: dict[str, Any]) -> str:
     return f"{'.'.join(map(str, place)) or 'the body'}: {expected}"
 
 
-@sync_and_async_middleware
-def errors_as_json(get_response: Callable[[HttpRequest], Any]):  # type: ignore[no-untyped-def]
-    """Middleware: whatever else refuses a request to the REST API, its answer is of the same shape."""
-    if iscoroutinefunction(get_response):
-
-        async def async_middleware(request: HttpRequest) -> Any:
-            return _in_shape(request, await get_response(request))
-
-        return async_middleware
-
-    def middleware(request: HttpRequest) -> Any:
-        return _in_shape(request, get_response(request))
-
-    return middleware
-
-
 def _in_shape(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """Bring the answer of whatever else refuses a request to the REST API into the same shape."""
     is_json = response.headers.get("Content-Type", "").startswith("application/json")
     if response.status_code < 400 or is_json or not request.path.startswith(API):
         return response
@@ -74,6 +58,9 @@ def _in_shape(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     response["Content-Type"] = "application/json"
     response["Content-Length"] = str(len(response.content))
     return response
+
+
+errors_as_json = after(_in_shape)
 
 
 class OutcomesAreNoErrors(logging.Filter):

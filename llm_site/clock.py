@@ -1,19 +1,15 @@
 """Times are shown in the installation's time zone."""
 
 import zoneinfo
-from collections.abc import Callable
 from typing import Any
 
-from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.db import DatabaseError
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.decorators import sync_and_async_middleware
 
+from accounts.both_ways import before
 from energy.models import Installation
 from stations.ocpp16.database import in_database
-
-GetResponse = Callable[[HttpRequest], Any]
 
 
 def installation_zone() -> zoneinfo.ZoneInfo:
@@ -29,7 +25,7 @@ def activate_installation_time_zone() -> None:
     timezone.activate(installation_zone())
 
 
-def _zone_of_request() -> zoneinfo.ZoneInfo:
+def _zone_of_request(_request: HttpRequest) -> zoneinfo.ZoneInfo:
     """Return the installation's time zone; UTC while the database is away, so that a page can say so."""
     try:
         return installation_zone()
@@ -37,22 +33,7 @@ def _zone_of_request() -> zoneinfo.ZoneInfo:
         return zoneinfo.ZoneInfo("UTC")
 
 
-@sync_and_async_middleware
-def installation_time_zone(get_response: GetResponse):  # type: ignore[no-untyped-def]
-    """Middleware, for sync and async views alike."""
-    if iscoroutinefunction(get_response):
-
-        async def async_middleware(request: HttpRequest) -> Any:
-            timezone.activate(await sync_to_async(_zone_of_request)())
-            return await get_response(request)
-
-        return async_middleware
-
-    def middleware(request: HttpRequest) -> Any:
-        timezone.activate(_zone_of_request())
-        return get_response(request)
-
-    return middleware
+installation_time_zone = before(lambda _request, zone: timezone.activate(zone), look=_zone_of_request)
 
 
 class InstallationTimeZone:

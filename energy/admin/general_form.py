@@ -85,7 +85,9 @@ def meters_known() -> dict[str, dict[str, Any]]:
     """Tell what the page says of each meter once it is chosen."""
     return {
         found.id: {
-            "about": "\n".join([f"{found.description}: {', '.join(found.models)}", *found.remarks]),
+            "about": "\n".join(
+                [labelled(meter_words(found.description), ", ".join(found.models)), *map(meter_words, found.remarks)]
+            ),
             "refusal": meter_words(found.refusal or ""),
             "example": _example(found.id),
             "unit": (found.serial and found.serial.unit) or (found.tcp and found.tcp.unit),

@@ -205,7 +205,7 @@ def test_what_nobody_asked_for_is_the_load_managers_own():
     ("language", "line"),
     [
         ("en", "Mode: Dynamic → Static"),
-        ("fr", "Mode: Dynamique → Statique"),
+        ("fr", "Mode\N{NO-BREAK SPACE}: Dynamique → Statique"),
         ("de", "Betriebsart: Dynamisch → Statisch"),
     ],
 )

@@ -5,7 +5,8 @@ import socket
 import pytest
 from django.utils import translation
 
-from energy.meter_words import REFUSALS, meter_words
+from energy.meter_notes import NOTES, REFUSALS
+from energy.meter_words import meter_words
 from energy.meters.base import Block, MeterError
 from energy.meters.decode import decode, load_maps
 from energy.meters.modbus import ModbusLine
@@ -60,10 +61,12 @@ def test_a_current_that_cannot_be_is_said_in_the_language():
         assert meter_words(str(caught.value)).startswith("Le courant lu sur L1 est impossible")
 
 
-def test_every_refusal_of_the_maps_is_known():
-    assert {found.refusal for found in load_maps().values() if found.refusal} == set(REFUSALS)
+def test_every_note_and_refusal_of_the_maps_is_known():
+    maps = load_maps().values()
+    assert {found.refusal for found in maps if found.refusal} == set(REFUSALS)
+    assert {note for found in maps for note in (found.description, *found.remarks)} == set(NOTES)
     with translation.override("de"):
-        assert all(meter_words(refusal) != refusal for refusal in REFUSALS)
+        assert all(meter_words(said) != said for said in (*NOTES[:2], *REFUSALS))
 
 
 def test_what_is_not_known_stays():
