@@ -89,7 +89,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """A StopTransaction; `meter_wh` None: the station did not say. `sent` is the message as it came."""
+    """A StopTransaction; `meter_wh` None: the station did not say. `sent`: as it came, for an operator."""
 
     transaction_id: int | None
     id_tag: str
@@ -165,7 +165,6 @@ def read_stop(payload: Mapping[str, Any], received_at: datetime) -> Stop:
         reason=text(payload.get("reason"), 50) or "Local",
         samples=samples(payload.get("transactionData"), received_at),
         flags=tuple(flags),
-        sent=payload,
     )
 
 

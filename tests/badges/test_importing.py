@@ -61,7 +61,7 @@ def test_a_wrong_row_says_everything_that_is_wrong_with_it():
 def test_reasons_are_said_in_the_language_of_who_reads_them():
     check("A1,VIP,,,\n")
     with translation.override("fr"):
-        assert notes(2) == "« VIP » n’est pas un type de badge : écrivez STANDARD ou SUPERVISOR."
+        assert notes(2) == "«\u00a0VIP\u00a0» n’est pas un type de badge\u00a0: écrivez STANDARD ou SUPERVISOR."
 
 
 def test_both_rows_of_a_badge_that_comes_twice_are_wrong():
