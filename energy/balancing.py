@@ -3,7 +3,8 @@
 import logging
 import math
 import time
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -57,7 +58,8 @@ def balance(*, is_tick: bool = False) -> Decision | None:
     grid = sample.currents_a if sample else None
     seen, places, station_places = observe(installation, now=now, grid=grid, grid_at=grid_at)
     controller = _controller(installation, timing)
-    _loop.recorder.prepare(controller)
+    with _recording():
+        _loop.recorder.prepare(controller)
     is_fallback = False
     try:
         decision = controller.decide(seen)
@@ -70,8 +72,19 @@ def balance(*, is_tick: bool = False) -> Decision | None:
         most_a = most_for_charging_a(installation)
         _keep_reading(decision, most_a, grid, seen_charging(seen.connectors), now)
     publish({"type": "dashboard.changed"}, group=GROUP)
-    _loop.recorder.record(seen, decision, is_fallback=is_fallback)
+    with _recording():
+        _loop.recorder.record(seen, decision, is_fallback=is_fallback)
     return decision
+
+
+@contextmanager
+def _recording() -> Iterator[None]:
+    """Let the loop go on whatever the flight recorder meets; that begins anew then."""
+    try:
+        yield
+    except Exception:
+        logger.exception("The flight recorder missed a decision")
+        _loop.recorder = Recorder()
 
 
 def seen_charging(connectors: Any) -> tuple[float, float, float]:

@@ -11,6 +11,7 @@ from energy.allocation import ReasonCode, Timing
 from energy.dashboard import compute_overview
 from energy.models import Allocation, ControllerState, Installation, Meter, Reading
 from energy.observing import observe
+from energy.recorder import Recorder
 from simulator import World
 from stations.models import Circuit, Connector, FailSafeTest, Station, Transaction
 from stations.services import forget_limits
@@ -233,6 +234,15 @@ def test_a_decision_that_fails_tells_every_station_its_fail_safe_current(sent):
 
 
 @pytest.mark.usefixtures("sent")
+@pytest.mark.parametrize("step", ["prepare", "record"])
+def test_a_flight_recorder_that_fails_keeps_no_station_from_its_limit(sent, monkeypatch, step):
+    monkeypatch.setattr(Recorder, step, lambda *_anything, **_more: 1 / 0)
+    car()
+    static(20)
+    balancing.balance()
+    assert [entry[4] for entry in limits(sent)] == [20]
+
+
 @pytest.mark.parametrize("timing", [{"beat_s": "x"}, {"stale_meter_s": -5}, {"unknown_s": 1}, {"stale_meter_s": 1e5}])
 def test_times_that_cannot_be_are_not_used(timing):
     static(20, timing=timing)
