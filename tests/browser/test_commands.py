@@ -109,8 +109,7 @@ def test_several_stations_are_followed_on_one_page_and_can_be_stopped(site, open
     expect(page.get_by_role("status").filter(has_text="2 of 2")).to_be_visible()
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 375])
+@pytest.mark.parametrize(("theme", "width"), [("light", 1440), ("dark", 375)])
 def test_the_page_of_several_stations_is_accessible(site, open_page, theme, width):
     page = open_page(width=width, theme=theme)
     sign_in(page, site)
@@ -120,8 +119,7 @@ def test_the_page_of_several_stations_is_accessible(site, open_page, theme, widt
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 375])
+@pytest.mark.parametrize(("theme", "width"), [("light", 1440), ("dark", 375)])
 def test_the_pages_are_accessible_and_never_scroll_sideways(site, open_command, theme, width):
     page = open_command("GetConfiguration", width=width, theme=theme)
     send(page)
