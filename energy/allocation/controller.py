@@ -238,9 +238,9 @@ class Controller:
     ) -> set[Hashable]:
         """Return who may not start yet: no 60 s of headroom of 1.2 times the minimum beside those who charge.
 
-        Whoever was stopped in this session before waits for headroom that has stayed longer, doubled at each stop: near
-        the minimum, a building that moves would start and stop it all day. Whoever takes a place that rotates needs
-        none: it is current that was used already.
+        Whoever was stopped more than once in this session waits for headroom that has stayed longer, doubled at each
+        further stop: near the minimum, a building that moves would start and stop it all day. Whoever takes a place
+        that rotates needs none: it is current that was used already.
         """
         now = seen.now
         if self.headroom.usable_at is None:
@@ -272,7 +272,7 @@ class Controller:
     def _admission_hold_s(self, track: Track) -> float:
         """Return how long headroom must have stayed before a car is started on it."""
         least_s = self.timing.admission_hold_s
-        return max(least_s, min(self.timing.rotation_s, least_s * 2.0 ** min(track.stops, 10)))
+        return max(least_s, min(self.timing.rotation_s, least_s * 2.0 ** min(max(track.stops - 1, 0), 10)))
 
     def _decision(
         self,

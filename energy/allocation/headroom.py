@@ -50,7 +50,7 @@ Pairs = Sequence[tuple[ConnectorSeen, Track]]
 DUST_A = 1e-9
 OVER_A = 1.0  # further above the usable current than stations measure wrong
 RAISED_A = 5.0  # smaller raises than this are not looked for in the meter
-MORE_A, MORE_PART = 3.0, 0.1  # what the building may have moved by while cars rose
+MOVED_A = 3.0  # what the building may have moved by while cars rose
 COARSE_S = 15.0  # older history is kept as the largest of so long
 
 
@@ -214,7 +214,7 @@ def _fits(rests: Sequence[float], rooms: Sequence[float]) -> bool:
     That a building does the same, on each line and by as much, in the same seconds, is not likely.
     """
     raised = [(rest, room) for rest, room in zip(rests, rooms, strict=True) if room >= RAISED_A]
-    return bool(raised) and all(room - OVER_A <= rest <= room + max(MORE_A, MORE_PART * room) for rest, room in raised)
+    return bool(raised) and all(room - OVER_A <= rest <= room + MOVED_A for rest, room in raised)
 
 
 def unproven(pairs: Pairs, now: float, timing: Timing) -> list[float]:

@@ -165,7 +165,7 @@ class Timing:
     """Corrections smaller than `min_increase_a` wait until nothing changed for this long."""
     min_increase_a: float = 1
     admission_hold_s: float = 60
-    """A waiting car is admitted on the smallest headroom of this window; each stop in its session doubles it."""
+    """A waiting car is admitted on the smallest headroom of this window; from its second stop on, each doubles it."""
     admission_factor: float = 1.2
     """Times its minimum: the headroom a waiting car needs where the building moves."""
     minimum_on_s: float = 300

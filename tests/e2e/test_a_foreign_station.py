@@ -106,4 +106,4 @@ def test_a_station_of_another_language_completes_a_session_too(product):
         told["transactionId"],
     )
     assert stored == [(1500, "EVDisconnected")]
-    assert product.query("SELECT identity FROM stations_station") == [("Node 1",)]
+    assert ("Node 1",) in product.query("SELECT identity FROM stations_station")
