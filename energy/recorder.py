@@ -60,6 +60,8 @@ class Recorder:
     """Gather the decisions of the minute that runs."""
 
     controller: Controller | None = None
+    fresh: tuple[Controller, str] | None = None
+    """A controller that was made anew, and its memory before it decided."""
     state: str = "null"
     is_first: bool = True
     cycles: list[dict[str, Any]] = field(default_factory=list)
@@ -67,19 +69,24 @@ class Recorder:
     decision: Decision | None = None
 
     def prepare(self, controller: Controller) -> None:
-        """Keep the memory of a controller that was made anew, before it decides for the first time."""
+        """Note the memory of a controller that was made anew, before it decides for the first time; nothing waits."""
         if controller is not self.controller:
-            self.flush()
-            self._begin(controller, is_first=True)
+            self.fresh = (controller, _json(controller.dump()))
 
     def record(self, seen: Observation, decision: Decision, *, is_fallback: bool) -> None:
         """Note a decision that was sent, and write the block when its minute is over."""
+        if self.fresh is not None:
+            self.flush()
+            self._begin(*self.fresh, is_first=True)
+            self.fresh = None
         self.cycles.append(_packed(seen, decision, self.seen, self.decision, is_fallback=is_fallback))
         self.seen, self.decision = seen, decision
         if self.cycles[0]["t"] // MINUTE_S != seen.now // MINUTE_S:
             was_kept = self.flush()
             if self.controller is not None:
-                self._begin(self.controller, is_first=not was_kept, at=seen.now)
+                is_memory_due = not was_kept or seen.now % MEMORY_EACH_S < MINUTE_S
+                memory = _json(self.controller.dump()) if is_memory_due else "null"
+                self._begin(self.controller, memory, is_first=not was_kept)
 
     def flush(self) -> bool:
         """Write what was gathered; False where it could not be kept. The loop goes on without it."""
@@ -100,10 +107,8 @@ class Recorder:
             return False
         return True
 
-    def _begin(self, controller: Controller, *, is_first: bool, at: float = 0.0) -> None:
-        is_memory_due = is_first or at % MEMORY_EACH_S < MINUTE_S
-        self.controller, self.is_first = controller, is_first
-        self.state = _json(controller.dump()) if is_memory_due else "null"
+    def _begin(self, controller: Controller, memory: str, *, is_first: bool) -> None:
+        self.controller, self.state, self.is_first = controller, memory, is_first
         self.cycles, self.seen, self.decision = [], None, None
 
 
