@@ -38,7 +38,7 @@ unit: $(VENV)/.installed-dev
 	$(VENV)/bin/pytest -n auto --ignore=tests/e2e --ignore=tests/certification --ignore=tests/browser
 
 postgres: $(VENV)/.installed-dev
-	deploy/with-postgres.sh $(VENV)/bin/pytest -n auto -m django_db tests/accounts tests/badges tests/exports tests/stations tests/llm_site tests/energy/test_balancing.py tests/energy/test_observing.py tests/energy/test_means.py tests/energy/test_upkeep.py
+	deploy/with-postgres.sh $(VENV)/bin/pytest -n auto -m django_db tests/accounts tests/badges tests/exports tests/stations tests/llm_site tests/energy/test_balancing.py tests/energy/test_observing.py tests/energy/test_means.py tests/energy/test_upkeep.py --ignore=tests/llm_site/test_access_matrix.py
 
 e2e: $(VENV)/.installed-dev
 	$(VENV)/bin/pytest -n 4 --dist loadfile tests/e2e tests/certification

@@ -255,6 +255,7 @@ def rows():
         Scan.objects.create(ends_at=NOON),
         User.objects.create(username="marie"),
         Command.objects.create(station=station, action="Reset", state="not_connected"),
+        connector,
         Transaction.objects.create(connector=connector, id_tag="CAFE01", meter_start_wh=0, started_at=NOON),
         SecurityEvent.objects.create(station=station, type="Reset", at=NOON, received_at=NOON),
         StrayMessage.objects.create(station=station, action="StopTransaction", payload={}, reason="unknown"),
@@ -268,7 +269,6 @@ def rows():
         ImportedTransaction.objects.create(number=1, started_at=NOON, brought_by=history),
         Scenario.objects.create(name="North", fuse_a=32),
         Recording.objects.create(begins_at=NOON, ends_at=NOON, cycles=0, has_memory=True, data=EMPTY_BLOCK),
-        *(model.get_solo() for model in (AccessSettings, BadgeSettings, Installation, Meter)),
         *(model.get_solo() for model in (AccessSettings, BadgeSettings, Installation, Meter, Retention)),
     ]
     record(station, {"name": ("", "Place 1")})
@@ -285,7 +285,7 @@ def address_of(key, entry, rows):
         "object_id": rows[subject],
         "id": rows[subject],
         "operation": "ClearCache",
-        "connector_id": 1,
+        "connector_id": rows["stations.connector"],
         "action": "stop",
         "app_label": "badges",
         "number": rows["badges.scan" if "_scan" in key else "exports.historyimport"],
