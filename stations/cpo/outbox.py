@@ -107,19 +107,19 @@ def next_message(*, link_id: int, web_id: str) -> tuple[Outgoing | None, datetim
     The oldest message holds up the others until it has its answer or is set aside.
     """
     waiting = CpoMessage.objects.filter(link=link_id, link__web_id=web_id, set_aside_at=None).order_by("pk")
-    row = waiting.first()
-    if row is None:
-        return None, None
-    if row.next_try_at is not None and row.next_try_at > timezone.now():
-        return None, row.next_try_at
-    payload = orjson.loads(row.payload)
-    if needs_number(row.action, payload):
-        number = cpo_number(row.transaction_id)
-        if number is None:
-            _set_aside(row, WAITS_FOR_START)
-            return next_message(link_id=link_id, web_id=web_id)
-        payload["transactionId"] = number
-    return Outgoing(row.pk, row.action, payload, row.transaction_id, row.refusals), None
+    while (row := waiting.first()) is not None:
+        if row.next_try_at is not None and row.next_try_at > timezone.now():
+            return None, row.next_try_at
+        payload = orjson.loads(row.payload)
+        if needs_number(row.action, payload):
+            number = cpo_number(row.transaction_id)
+            if number is None:
+                behind = CpoMessage.objects.filter(link=link_id, transaction=row.transaction_id, set_aside_at=None)
+                behind.update(set_aside_at=timezone.now(), error=WAITS_FOR_START)
+                continue
+            payload["transactionId"] = number
+        return Outgoing(row.pk, row.action, payload, row.transaction_id, row.refusals), None
+    return None, None
 
 
 @transaction.atomic

@@ -182,6 +182,19 @@ def test_what_needs_the_number_of_a_start_that_was_set_aside_is_set_aside_with_i
     assert now_due(link).transaction_id == stuck
 
 
+def test_however_much_waits_behind_a_start_that_was_set_aside_the_others_pass(django_assert_max_num_queries):
+    station, link = station_with_operator()
+    stuck = begin(station, 1)
+    for _try in range(3):
+        outbox.note_refusal(message_id=now_due(link).pk, code="PropertyConstraintViolation", why="no")
+    values = {"connectorId": 1, "transactionId": stuck, "meterValue": []}
+    outbox.enqueue_many([(link.pk, "MeterValues", values, stuck)] * 1100)
+    other = begin(station, 3, 2)
+    with django_assert_max_num_queries(6):
+        assert now_due(link).transaction_id == other
+    assert CpoMessage.objects.exclude(set_aside_at=None).count() == 1101
+
+
 def test_while_a_message_waits_for_its_next_try_those_behind_it_wait_too():
     station, link = station_with_operator()
     begin(station, 1)
