@@ -140,9 +140,10 @@ def change_copy(name: str, value: str) -> str:
 
 def read_tag_info(raw: Any) -> dict[str, Any] | None:
     """Read an IdTagInfo (§7.27) as a station may be told it; None where it has no status that exists."""
-    if not isinstance(raw, dict) or raw.get("status") not in STATUSES:
+    status = raw.get("status") if isinstance(raw, dict) else None
+    if not isinstance(status, str) or status not in STATUSES:
         return None
-    info = {"status": raw["status"]}
+    info = {"status": status}
     parent = text(raw.get("parentIdTag"), LONGEST_TAG)
     expires_at = expiry_of(raw)
     if parent:

@@ -9,6 +9,7 @@ from channels.db import database_sync_to_async
 
 from accounts.secrets import seal
 from stations.cpo import links, relay
+from stations.cpo.causes import OperatorAway
 from stations.models import CpoLink, CpoMessage, CpoServer, CpoTransaction, Station, Transaction
 from tests.certificates import key_pem, new_key, server_certificate
 from tests.stations.cpo.operator import CLOSE, Operator, Refusal
@@ -179,6 +180,62 @@ async def test_an_operator_that_answers_with_errors_is_asked_again_then_set_asid
         del operator.replies["StartTransaction"]
         assert await charges(garage)
         assert (await operator.hears("StopTransaction"))[0]["transactionId"] == 1001
+
+
+async def test_a_station_has_its_answer_though_the_connection_ends_before_the_operator_is_asked(monkeypatch):
+    async with Operator() as operator:
+        operator.replies["Authorize"] = lambda _payload: None
+        async with Garage(operator, policy="allow") as garage:
+            await accepted()
+            with monkeypatch.context() as impatient:
+                impatient.setattr(relay, "ANSWER_WITHIN_S", 0.05)
+                await garage.ask("Authorize", idTag="A1")  # still holds up what is asked after it
+            tasks = links.relay_of(garage.station_id)._tasks
+            asking = asyncio.create_task(garage.ask("Authorize", idTag="B2"))
+            await eventually(lambda: [task.get_coro().__name__ for task in tasks].count("call") == 2)
+            operator.sockets[-1].transport.abort()
+            assert (await asking)["idTagInfo"]["status"] == "Accepted"
+            assert "currentTime" in await garage.ask("Heartbeat")
+
+
+class Flood:
+    """A connection on which another request lies ready whenever one was taken."""
+
+    def __init__(self):
+        self.taken, self.refused = 0, []
+
+    async def recv(self):
+        self.taken += 1
+        if self.taken > 1000:
+            raise OperatorAway("nobody else had a turn")
+        return f'[2,"{self.taken}","ClearCache",{{}}]'
+
+    async def send(self, text):
+        self.refused.append(text)
+
+
+async def test_who_floods_the_load_manager_with_requests_leaves_the_others_their_turn(monkeypatch):
+    monkeypatch.setattr(relay, "MOST_REQUESTS", 2)
+    flood, flooded = Flood(), relay.Relay(None, lambda: None)
+    flooded._socket = flood
+    listening = asyncio.create_task(flooded._listen(flood))
+    await eventually(lambda: len(flood.refused) >= 3)
+    assert not listening.done()
+    assert len(flood.refused) == flood.taken - 2
+    assert not flooded._tasks
+    listening.cancel()
+
+
+@pytest.mark.parametrize("status", [[], {}, 5, None])
+async def test_a_status_that_is_no_word_is_no_status(status):
+    async with Operator() as operator:
+        operator.replies["BootNotification"] = lambda _payload: {"status": status}
+        async with Garage(operator, policy="allow") as garage:
+            await is_state("unreachable", "nonsense")
+            del operator.replies["BootNotification"]
+            operator.replies["Authorize"] = lambda _payload: {"idTagInfo": {"status": status}}
+            await accepted()
+            assert (await garage.ask("Authorize", idTag="A1"))["idTagInfo"]["status"] == "Accepted"
 
 
 def refuse(code):
