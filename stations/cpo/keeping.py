@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from stations.cpo.badges import forget_tags
@@ -17,6 +18,7 @@ from stations.ocpp16.profiles import NOMINAL_V, Purpose
 from stations.services import ask_to_decide
 
 MOST_PROFILES = 20
+WAITS_FOR_CAR = timedelta(minutes=10)  # a station waits less for the plug (ConnectionTimeOut, §9.1.6)
 Payload = dict[str, Any]
 
 
@@ -35,14 +37,22 @@ def keep_profile(*, link_id: int, connector: int, profile: Payload) -> bool:
             return False
     if (purpose == Purpose.STATION and connector != 0) or not _is_fit(link, connector, profile):
         return False
-    others = CpoProfile.objects.filter(link=link)
-    same = {"connector": connector, "purpose": purpose, "stack_level": profile["stackLevel"], "id_tag": ""}
-    others.filter(profile_id=profile["chargingProfileId"]).delete()
-    others.filter(**same).delete()
-    if others.count() >= MOST_PROFILES:
+    same = Q(connector=connector, purpose=purpose, stack_level=profile["stackLevel"], id_tag="")
+    if not _make_room(link, Q(profile_id=profile["chargingProfileId"]) | same):
         return False
     _create(link, connector, profile, running=running)
     ask_to_decide()
+    return True
+
+
+def _make_room(link: CpoLink, replaced: Q) -> bool:
+    """Forget what a profile takes the place of, and what binds nothing any more; False, and all stays: it is full."""
+    kept = CpoProfile.objects.filter(link=link)
+    no_car_came = ~Q(id_tag="") & Q(installed_at__lt=timezone.now() - WAITS_FOR_CAR)
+    kept.filter(no_car_came | Q(transaction__stopped_at__isnull=False)).delete()
+    if kept.exclude(replaced).count() >= MOST_PROFILES:
+        return False
+    kept.filter(replaced).delete()
     return True
 
 
@@ -79,13 +89,17 @@ def _is_fit(link: CpoLink, connector: int, profile: Payload) -> bool:
 
 @transaction.atomic
 def keep_profile_for_tag(*, link_id: int, connector: int, profile: Payload, id_tag: str) -> bool:
-    """Keep the charging profile of a RemoteStartTransaction for the transaction that follows (§5.11); False: unfit."""
-    link = CpoLink.objects.select_related("station").get(pk=link_id)
-    is_fit = profile["chargingProfilePurpose"] == Purpose.TRANSACTION and _is_fit(link, connector, profile)
-    if is_fit:
-        drop_profiles_of_tag(link_id=link_id, id_tag=id_tag)
-        _create(link, connector, profile, id_tag=id_tag.upper())
-    return is_fit
+    """Keep the charging profile of a RemoteStartTransaction for the transaction that follows (§5.11).
+
+    False where it is not one that can be kept to.
+    """
+    link = CpoLink.objects.select_related("station").select_for_update(of=("self",)).get(pk=link_id)
+    if profile["chargingProfilePurpose"] != Purpose.TRANSACTION or not _is_fit(link, connector, profile):
+        return False
+    if not _make_room(link, Q(id_tag=id_tag.upper(), transaction=None)):
+        return False
+    _create(link, connector, profile, id_tag=id_tag.upper())
+    return True
 
 
 def drop_profiles_of_tag(*, link_id: int, id_tag: str) -> None:

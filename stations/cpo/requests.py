@@ -89,11 +89,14 @@ async def remote_start(relay: "Relay", payload: Payload) -> Payload:
         )
         if not kept:
             return {"status": "Rejected"}
-    started = await forward(
-        relay, "RemoteStartTransaction", {key: payload[key] for key in ("connectorId", "idTag") if key in payload}
-    )
-    if profile is not None and started.get("status") != "Accepted":
-        await in_database(keeping.drop_profiles_of_tag, link_id=relay.terms.link_id, id_tag=payload["idTag"])
+    started: Payload = {}
+    try:
+        started = await forward(
+            relay, "RemoteStartTransaction", {key: payload[key] for key in ("connectorId", "idTag") if key in payload}
+        )
+    finally:
+        if profile is not None and started.get("status") != "Accepted":
+            await in_database(keeping.drop_profiles_of_tag, link_id=relay.terms.link_id, id_tag=payload["idTag"])
     return started
 
 

@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import Q
+from django.utils import timezone
 
-from stations.cpo.keeping import sample_interval_s
+from stations.cpo.keeping import WAITS_FOR_CAR, sample_interval_s
 from stations.cpo.outbox import current_link, enqueue, enqueue_many, link_of
 from stations.cpo.wording import meter_message, start_message, stop_message
 from stations.models import CpoLink, CpoProfile, CpoTransaction, Station, Transaction
@@ -34,7 +35,12 @@ def tell_of_start(*, link: CpoLink, begun: Transaction, start: Start, raw: dict[
     CpoTransaction.objects.create(transaction=begun, link=link)
     payload = start_message(raw, start)
     enqueue(link_id=link.pk, action="StartTransaction", payload=payload, transaction_id=begun.pk)
-    waiting = CpoProfile.objects.filter(link=link, transaction=None, connector__in=(0, start.connector))
+    waiting = CpoProfile.objects.filter(
+        link=link,
+        transaction=None,
+        connector__in=(0, start.connector),
+        installed_at__gte=timezone.now() - WAITS_FOR_CAR,
+    )
     waiting.filter(id_tag=start.id_tag.upper()).exclude(id_tag="").update(
         transaction=begun, connector=start.connector, id_tag=""
     )

@@ -98,6 +98,16 @@ async def test_the_profile_of_a_remote_start_bounds_the_transaction_that_follows
         assert not await in_database(CpoProfile.objects.exists)
 
 
+async def test_the_profile_of_a_remote_start_that_fails_is_forgotten():
+    async with Operator() as operator, Garage(operator) as garage:
+        await accepted()
+        garage.replies["RemoteStartTransaction"] = lambda _payload: {"status": "Perhaps"}
+        profile = {**PROFILE, "chargingProfilePurpose": "TxProfile"}
+        code, _why = await operator.ask("RemoteStartTransaction", idTag="A1", chargingProfile=profile)
+        assert code == "InternalError"
+        assert not await in_database(CpoProfile.objects.exists)
+
+
 async def test_keys_that_the_load_manager_needs_are_copies_and_the_rest_is_the_stations():
     async with Operator() as operator, Garage(operator) as garage:
         await accepted()
