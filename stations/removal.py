@@ -8,18 +8,22 @@ from django.utils import timezone
 
 from stations.connections import check_connections
 from stations.errors import StillCharging
-from stations.models import Connector, Station, Transaction
+from stations.models import Connector, CpoMessage, Station, Transaction
 from stations.services import ask_to_decide
 from stations.transactions import LOST, close_transaction
 
 
 @dataclass(frozen=True, slots=True)
 class Consequences:
-    """What deleting stations means: transactions that are kept, those that run, stations that are connected."""
+    """What deleting stations means: transactions that are kept, those that run, stations that are connected.
+
+    `untold` messages wait for operators, or were set aside: they go with the stations.
+    """
 
     transactions: int
     running: int
     connected: int
+    untold: int
 
 
 def consequences_of_deleting(*, station_ids: list[int]) -> Consequences:
@@ -29,6 +33,7 @@ def consequences_of_deleting(*, station_ids: list[int]) -> Consequences:
         transactions=transactions.count(),
         running=transactions.filter(stopped_at=None).count(),
         connected=Station.objects.filter(pk__in=station_ids).exclude(socket_id="").count(),
+        untold=CpoMessage.objects.filter(link__station__in=station_ids).count(),
     )
 
 

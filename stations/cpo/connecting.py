@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 
 from stations.cpo.outbox import current_link
 from stations.editions import has_operators
-from stations.models import CpoLink, CpoMessage, CpoServer, Station, StationState
+from stations.models import CpoLink, CpoMessage, CpoServer, CpoTransaction, Station, StationState
 from stations.ocpp16.sockets import publish
 
 LONGEST_IDENTITY = 48  # OCPP-J 1.6 knows no bound; this is what operators take
@@ -48,6 +48,8 @@ def obstacle_to_deleting(server: CpoServer) -> str:
         return _("Stations are connected to this server. Disconnect them first, or connect them to another one.")
     if CpoMessage.objects.filter(link__server=server).exists():
         return _("Messages still wait for this server. They would be lost.")
+    if CpoTransaction.objects.filter(link__server=server, transaction__stopped_at=None).exists():
+        return _("Cars still charge that began with this server. It would never hear that they have ended.")
     return ""
 
 

@@ -67,7 +67,7 @@ def test_one_that_may_end_ends_with_the_energy_known_of_it(station):
 def test_the_consequences_are_counted_before(station):
     charge(station, is_running=True)
     assert consequences_of_deleting(station_ids=[station.pk]) == removal.Consequences(
-        transactions=1, running=1, connected=1
+        transactions=1, running=1, connected=1, untold=0
     )
 
 

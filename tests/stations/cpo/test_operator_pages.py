@@ -9,7 +9,16 @@ from django.utils import timezone
 from accounts.secrets import unseal
 from accounts.services import save_user
 from stations.cpo import connecting
-from stations.models import CpoLink, CpoMessage, CpoServer, LinkState, Station
+from stations.models import (
+    Connector,
+    CpoLink,
+    CpoMessage,
+    CpoServer,
+    CpoTransaction,
+    LinkState,
+    Station,
+    Transaction,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -129,6 +138,23 @@ def test_what_was_set_aside_is_tried_again_downloaded_and_may_be_deleted_but_not
     assert not CpoMessage.objects.exclude(set_aside_at=None).exists()
 
 
+def began_with(link):
+    connector = Connector.objects.create(station=link.station, number=1)
+    begun = Transaction.objects.create(connector=connector, id_tag="A1", meter_start_wh=0, started_at=timezone.now())
+    CpoTransaction.objects.create(transaction=begun, link=link)
+    return begun
+
+
+def test_what_an_operator_was_not_told_is_counted_before_a_station_is_deleted(administrator, server):
+    link = linked(server)
+    address = reverse("admin:stations_station_delete", args=[link.station_id])
+    assert "the operator" not in administrator.get(address).content.decode()
+    message(link)
+    assert "1 message for an operator" in administrator.get(address).content.decode()
+    message(link, set_aside_at=timezone.now())
+    assert "2 messages for operators" in administrator.get(address).content.decode()
+
+
 def test_a_server_that_somebody_depends_on_is_not_deleted(administrator, server):
     link = linked(server)
     address = reverse("admin:stations_cposerver_delete", args=[server.pk])
@@ -137,6 +163,9 @@ def test_a_server_that_somebody_depends_on_is_not_deleted(administrator, server)
     message(link)
     assert administrator.get(address).status_code == 403
     CpoMessage.objects.all().delete()
+    begun = began_with(link)
+    assert administrator.get(address).status_code == 403
+    Transaction.objects.filter(pk=begun.pk).update(stopped_at=timezone.now(), meter_stop_wh=5)
     assert administrator.post(address, {"post": "yes"}).status_code == 302
     assert not CpoServer.objects.exists()
 
