@@ -64,7 +64,7 @@ def read_limit(
 ) -> Limit:
     """Read a csChargingProfiles that fits its schema; watts become amperes at 230 V on the phases of the station.
 
-    Raises UnfitProfile.
+    All of them, whatever numberPhases says: nothing keeps a car to fewer. Raises UnfitProfile.
     """
     schedule = payload["chargingSchedule"]
     kind, purpose = payload["chargingProfileKind"], Purpose(payload["chargingProfilePurpose"])
@@ -78,8 +78,7 @@ def read_limit(
         amount = float(period["limit"])
         if not amount >= 0 or period["startPeriod"] < 0:
             raise UnfitProfile("limits and starts of periods must not be negative")
-        carrying = max(1, min(period.get("numberPhases", 3), phases))
-        periods.append((float(period["startPeriod"]), amount if is_per_phase else amount / (NOMINAL_V * carrying)))
+        periods.append((float(period["startPeriod"]), amount if is_per_phase else amount / (NOMINAL_V * phases)))
     if len(periods) > MOST_PERIODS:
         raise UnfitProfile(f"a schedule may have {MOST_PERIODS} periods")
     if not periods or periods[0][0] != 0 or sorted(periods, key=lambda period: period[0]) != periods:

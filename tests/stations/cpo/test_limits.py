@@ -86,8 +86,8 @@ def test_a_composite_schedule_says_what_counts_at_each_moment(held, since):
         assert said == min(25.0, cap_of(limits, 1, T0 + at))
 
 
-@pytest.mark.parametrize(("phases", "stated", "expected_a"), [(3, None, 10), (1, None, 30), (3, 1, 30), (1, 3, 30)])
-def test_watts_are_shared_by_the_phases_that_carry_them(phases, stated, expected_a):
+@pytest.mark.parametrize(("phases", "stated", "expected_a"), [(3, None, 10), (1, None, 30), (3, 1, 10), (1, 3, 30)])
+def test_watts_are_shared_by_the_phases_that_a_car_may_use(phases, stated, expected_a):
     period = {"startPeriod": 0, "limit": 6900, **({"numberPhases": stated} if stated else {})}
     assert read(profile(unit="W", periods=[period]), phases=phases).limit_a(T0) == expected_a
 
