@@ -3,6 +3,7 @@
 A running transaction is bound by the operator it began with, also where the station has another by now.
 """
 
+import logging
 import math
 from collections import defaultdict
 from collections.abc import Hashable, Iterable
@@ -10,8 +11,10 @@ from dataclasses import dataclass, field
 
 from energy.allocation import Circuit
 from stations.cpo.keeping import limits_of
-from stations.cpo.limits import Limit, cap_of, station_cap
-from stations.models import CpoProfile, CpoTransaction, Station
+from stations.cpo.limits import cap_of, station_cap
+from stations.models import Connector, CpoProfile, CpoTransaction, Station, Transaction
+
+logger = logging.getLogger(__name__)
 
 CIRCUIT = "operator: {}"  # what all connectors of a station may draw together
 
@@ -44,6 +47,21 @@ class OperatorLimits:
         )
 
 
+@dataclass
+class _Memory:
+    """What was last found for each running transaction, and those whose profiles cannot be evaluated now."""
+
+    bounds: dict[int, tuple[float, float]] = field(default_factory=dict)
+    failing: set[int] = field(default_factory=set)
+
+    def forget_ended(self, running: set[int]) -> None:
+        self.bounds = {number: found for number, found in self.bounds.items() if number in running}
+        self.failing &= running
+
+
+_memory = _Memory()
+
+
 def operator_limits(now: float) -> OperatorLimits:
     """Evaluate the profiles of all running transactions; one query where no operator knows any."""
     told = CpoTransaction.objects.filter(transaction__stopped_at=None)
@@ -54,20 +72,35 @@ def operator_limits(now: float) -> OperatorLimits:
     for row in CpoProfile.objects.filter(link__in={told.link_id for told in running}, id_tag="").order_by("pk"):
         rows[row.link_id].append(row)
     found = OperatorLimits()
-    by_station: defaultdict[int, list[list[Limit]]] = defaultdict(list)
+    by_station: defaultdict[int, list[float]] = defaultdict(list)
+    _memory.forget_ended({told_of.transaction_id for told_of in running})
     for told_of in running:
-        begun, connector = told_of.transaction, told_of.transaction.connector
+        connector = told_of.transaction.connector
         if connector is None:
             continue
-        limits = limits_of(
-            [row for row in rows[told_of.link_id] if row.transaction_id in (None, begun.pk)],
-            phases=len(connector.station.wiring),
-            charging_since=begun.started_at.timestamp(),
-        )
-        found.caps[connector.pk] = cap_of(limits, connector.number, now)
-        by_station[connector.station_id].append(limits)
+        own = [row for row in rows[told_of.link_id] if row.transaction_id in (None, told_of.transaction_id)]
+        found.caps[connector.pk], whole = _bounds_of(told_of.transaction, connector, own, now)
+        by_station[connector.station_id].append(whole)
     for station_id, every in by_station.items():
-        whole = min(station_cap(limits, now) for limits in every)
-        if len(every) > 1 and whole < math.inf:
-            found.shared[station_id] = whole
+        if len(every) > 1 and min(every) < math.inf:
+            found.shared[station_id] = min(every)
     return found
+
+
+def _bounds_of(begun: Transaction, connector: Connector, rows: list[CpoProfile], now: float) -> tuple[float, float]:
+    """Return what a transaction, and all of its station, may draw, A.
+
+    Profiles that cannot be evaluated harm nobody else: what they said last holds on, else the least a car can take.
+    """
+    station = connector.station
+    try:
+        limits = limits_of(rows, phases=len(station.wiring), charging_since=begun.started_at.timestamp())
+        bounds = cap_of(limits, connector.number, now), station_cap(limits, now)
+    except Exception:
+        if begun.pk not in _memory.failing:
+            logger.exception("%s: the limits of its operator cannot be evaluated; the last ones hold", station)
+        _memory.failing.add(begun.pk)
+        return _memory.bounds.get(begun.pk, (station.min_current_a, math.inf))
+    _memory.failing.discard(begun.pk)
+    _memory.bounds[begun.pk] = bounds
+    return bounds

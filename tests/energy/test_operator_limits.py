@@ -9,7 +9,7 @@ from energy import balancing
 from energy.models import Installation
 from energy.operator_limits import operator_limits
 from stations.cpo.keeping import clear_profiles, keep_profile
-from stations.models import Connector, CpoLink, CpoServer, CpoTransaction, Station, Transaction
+from stations.models import Connector, CpoLink, CpoProfile, CpoServer, CpoTransaction, Station, Transaction
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -134,6 +134,21 @@ def test_a_running_transaction_stays_bound_though_the_operator_was_switched_off(
     static(20)
     balancing.balance()
     assert told(sent) == [10]
+
+
+def test_a_limit_that_cannot_be_evaluated_holds_on_and_leaves_the_others_alone(sent):
+    broken = station("CP1")
+    allow(broken, 10)
+    allow(station("CP2"), 12)
+    static(40)
+    balancing.balance()
+    assert told(sent) == [10, 12]
+    CpoProfile.objects.filter(link=broken).update(payload={"chargingSchedule": {}})
+    now = timezone.now().timestamp()
+    assert sorted(operator_limits(now).caps.values()) == [10, 12]
+    Transaction.objects.filter(connector__station__identity="CP1").update(stopped_at=timezone.now(), meter_stop_wh=0)
+    begin(Connector.objects.get(station__identity="CP1"), broken)
+    assert sorted(operator_limits(now).caps.values()) == [6, 12]
 
 
 def test_without_operators_a_turn_costs_one_query_for_them(django_assert_num_queries):
