@@ -1,6 +1,7 @@
 """What was seen on the network, put together: one host from all that was seen of it, and which station it is. Pure."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 from typing import Any
@@ -93,13 +94,29 @@ def merge(sightings: Iterable[Host]) -> list[Host]:
     seen = [Host(_mac_of(host), *_rest(host)) for host in sightings]
     shared = shared_ips(seen)
     groups: list[Host] = []
+    marked: defaultdict[str, set[int]] = defaultdict(set)
     for host in sorted(seen, key=lambda host: (not host.mac, not host.ips)):
-        place = _place(host, groups, shared)
+        place = _place(host, groups, marked, shared)
         if place is None:
+            place = len(groups)
             groups.append(host)
         else:
             groups[place] = _joined(groups[place], host)
+        for mark in (_mac_mark(host), *map(_ip_mark, host.ips), *_name_marks(host)):
+            marked[mark].add(place)
     return groups
+
+
+def _mac_mark(host: Host) -> str:
+    return f"mac {host.mac}"
+
+
+def _ip_mark(ip: str) -> str:
+    return f"ip {ip}"
+
+
+def _name_marks(host: Host) -> set[str]:
+    return {f"name {name.lower()}" for name in host.names}
 
 
 def _mac_of(host: Host) -> str:
@@ -111,19 +128,20 @@ def _rest(host: Host) -> tuple[Any, ...]:
     return host.ips, host.names, host.services, host.ports
 
 
-def _place(host: Host, groups: Sequence[Host], shared: dict[str, set[str]]) -> int | None:
-    """Find the group a sighting belongs to; None where to none that is known yet."""
+def _place(
+    host: Host, groups: Sequence[Host], marked: Mapping[str, set[int]], shared: dict[str, set[str]]
+) -> int | None:
+    """Find the group a sighting belongs to; None where to none that is known yet. `marked`: mark → places of groups."""
     if host.mac:
-        return next((place for place, group in enumerate(groups) if group.mac == host.mac), None)
-    own = [ip for ip in host.ips if ip not in shared]
-    for ip in own:
-        for place, group in enumerate(groups):
-            if ip in group.ips:
-                return place
-    names = {name.lower() for name in host.names}
-    alike = [place for place, group in enumerate(groups) if names & {name.lower() for name in group.names}]
-    may_join = len(alike) == 1 and (not host.ips or not groups[alike[0]].mac)
-    return alike[0] if may_join else None
+        return min(marked.get(_mac_mark(host), ()), default=None)
+    for ip in host.ips:
+        if ip not in shared and (places := marked.get(_ip_mark(ip))):
+            return min(places)
+    alike = set[int]().union(*(marked.get(mark, ()) for mark in _name_marks(host)))
+    if len(alike) != 1:
+        return None
+    (place,) = alike
+    return place if not host.ips or not groups[place].mac else None
 
 
 def _joined(one: Host, other: Host) -> Host:
@@ -178,13 +196,14 @@ def join(hosts: Sequence[Host], known: Sequence[Known]) -> dict[int, int]:
     shared = shared_ips(hosts)
     for sign in SIGNS:
         open_hosts = {place: host for place, host in enumerate(hosts) if place not in joined}
-        open_known = [station for station in known if station.number not in joined.values()]
+        taken = set(joined.values())
+        open_known = [station for station in known if station.number not in taken]
         fits = [
             (place, station.number)
             for place, host in open_hosts.items()
             for station in open_known
             if sign(host, station) and not (sign is _same_ip and station.ip in shared)
         ]
-        places, numbers = [place for place, _ in fits], [number for _, number in fits]
-        joined |= {place: number for place, number in fits if places.count(place) == 1 and numbers.count(number) == 1}
+        places, numbers = Counter(place for place, _ in fits), Counter(number for _, number in fits)
+        joined |= {place: number for place, number in fits if places[place] == numbers[number] == 1}
     return joined

@@ -20,7 +20,6 @@ def known_stations() -> list[Known]:
     return [Known(number, identity, name, mac, serial, ip or "") for number, identity, name, mac, serial, ip in rows]
 
 
-@transaction.atomic
 def join_stations(*, seen_since: datetime | None = None) -> None:
     """Keep the MAC address and host name seen on the network of stations that have none.
 
@@ -30,9 +29,11 @@ def join_stations(*, seen_since: datetime | None = None) -> None:
     if search is None or (seen_since and search.begun_at and search.begun_at < seen_since):
         return
     hosts = found_hosts(search)
-    for place, number in join(hosts, known_stations()).items():
-        host, station = hosts[place], Station.objects.filter(pk=number)
-        if host.mac:
-            station.filter(mac_address="").update(mac_address=host.mac)
-        if host.name:
-            station.filter(host_name="").update(host_name=host.name)
+    joined = join(hosts, known_stations())  # may take long: nobody waits for the database meanwhile
+    with transaction.atomic():
+        for place, number in joined.items():
+            host, station = hosts[place], Station.objects.filter(pk=number)
+            if host.mac:
+                station.filter(mac_address="").update(mac_address=host.mac)
+            if host.name:
+                station.filter(host_name="").update(host_name=host.name)
