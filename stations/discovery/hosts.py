@@ -153,38 +153,18 @@ def _joined(one: Host, other: Host) -> Host:
 # --- which station it is
 
 
-def _same_mac(host: Host, known: Known) -> bool:
-    return bool(host.mac) and host.mac == plain_mac(known.mac)
-
-
-def _named_in_identity(host: Host, known: Known) -> bool:
+def _hager_endings(host: Host) -> set[str]:
     """A Hager station's host name ends with the last six characters of its OCPP identity."""
-    found = [match for name in host.names if (match := HAGER_HOST.fullmatch(name))]
-    return any(known.identity.lower().endswith(match[1].lower()) for match in found)
+    return {match[1].lower() for name in host.names if (match := HAGER_HOST.fullmatch(name))}
 
 
-def _same_name(host: Host, known: Known) -> bool:
-    names = {name.lower() for name in host.names}
-    return bool({first_label(known.host_name).lower(), known.identity.lower()} & names - {""})
+def _alfen_serials(host: Host) -> set[str]:
+    return {match[1].lower() for name in host.names if (match := ALFEN_HOST.fullmatch(name))}
 
 
-def _serial_in_name(host: Host, known: Known) -> bool:
-    serials = {match[1].lower() for name in host.names if (match := ALFEN_HOST.fullmatch(name))}
-    return bool(serials & {known.serial_number.lower(), known.identity.lower()})
-
-
-def _same_ip(host: Host, known: Known) -> bool:
-    contradicts = bool(host.mac and known.mac) and host.mac != plain_mac(known.mac)
-    return known.ip in host.ips and not contradicts
-
-
-SIGNS: tuple[Callable[[Host, Known], bool], ...] = (
-    _same_mac,
-    _named_in_identity,
-    _serial_in_name,
-    _same_name,
-    _same_ip,
-)
+def _may_be_at(host: Host, known: Known) -> bool:
+    """Say whether an address that both have may be the station's: no MAC address speaks against it."""
+    return not (host.mac and known.mac) or host.mac == plain_mac(known.mac)
 
 
 def join(hosts: Sequence[Host], known: Sequence[Known]) -> dict[int, int]:
@@ -192,18 +172,46 @@ def join(hosts: Sequence[Host], known: Sequence[Known]) -> dict[int, int]:
 
     A sign that fits several on either side says nothing; an address that two share says nothing either.
     """
-    joined: dict[int, int] = {}
     shared = shared_ips(hosts)
-    for sign in SIGNS:
-        open_hosts = {place: host for place, host in enumerate(hosts) if place not in joined}
-        taken = set(joined.values())
-        open_known = [station for station in known if station.number not in taken]
-        fits = [
-            (place, station.number)
-            for place, host in open_hosts.items()
-            for station in open_known
-            if sign(host, station) and not (sign is _same_ip and station.ip in shared)
-        ]
+    signs: tuple[tuple[Callable[[Host], set[str]], Callable[[Known], set[str]]], ...] = (
+        (lambda host: {host.mac}, lambda known: {plain_mac(known.mac)}),
+        (_hager_endings, lambda known: {known.identity.lower()[-6:]}),
+        (_alfen_serials, lambda known: {known.serial_number.lower(), known.identity.lower()}),
+        (
+            lambda host: {name.lower() for name in host.names},
+            lambda known: {first_label(known.host_name).lower(), known.identity.lower()},
+        ),
+        (lambda host: set(host.ips), lambda known: {known.ip} - shared.keys()),
+    )
+    joined: dict[int, int] = {}
+    for sign in signs:
+        fits = _fits(sign, hosts, known, joined)
+        if sign is signs[-1]:
+            stations = {station.number: station for station in known}
+            fits = {(place, number) for place, number in fits if _may_be_at(hosts[place], stations[number])}
         places, numbers = Counter(place for place, _ in fits), Counter(number for _, number in fits)
         joined |= {place: number for place, number in fits if places[place] == numbers[number] == 1}
     return joined
+
+
+def _fits(
+    sign: tuple[Callable[[Host], set[str]], Callable[[Known], set[str]]],
+    hosts: Sequence[Host],
+    known: Sequence[Known],
+    joined: Mapping[int, int],
+) -> set[tuple[int, int]]:
+    """Pair the hosts and stations that are still open and have a sign in common."""
+    shown_by, had_by = sign
+    taken = set(joined.values())
+    with_sign: defaultdict[str, list[int]] = defaultdict(list)
+    for station in known:
+        if station.number not in taken:
+            for key in had_by(station) - {""}:
+                with_sign[key].append(station.number)
+    return {
+        (place, number)
+        for place, host in enumerate(hosts)
+        if place not in joined
+        for key in shown_by(host)
+        for number in with_sign.get(key, ())
+    }
