@@ -381,7 +381,7 @@ class Relay:
         """
         if not self.is_accepted:
             raise OperatorAway("not accepted by the operator")
-        asking = self._start(self.call(action, payload))
+        asking: asyncio.Task[Payload] = self._start(self.call(action, payload))
         try:
             await asyncio.wait((asking,), timeout=ANSWER_WITHIN_S)
             if not asking.done() or asking.cancelled():
