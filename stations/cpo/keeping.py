@@ -19,7 +19,11 @@ from stations.services import ask_to_decide
 
 MOST_PROFILES = 20
 WAITS_FOR_CAR = timedelta(minutes=10)  # a station waits less for the plug (ConnectionTimeOut, §9.1.6)
+MOST_READ = 5_000
 Payload = dict[str, Any]
+
+_read: dict[tuple[Any, ...], Limit] = {}
+"""What was read of profiles; one that is replaced is another row."""
 
 
 @transaction.atomic
@@ -122,17 +126,28 @@ def clear_profiles(*, link_id: int, asked: Payload) -> int:
 
 
 def limits_of(rows: Iterable[CpoProfile], *, phases: int, charging_since: float | None) -> list[Limit]:
-    """Read kept profiles as they bound a connector whose transaction began at `charging_since` (Unix s)."""
-    return [
-        read_limit(
+    """Read kept profiles as they bound a connector whose transaction began at `charging_since` (Unix s).
+
+    The balancing asks each second for the same ones: what was read is remembered.
+    """
+    return [_limit_of(row, phases, charging_since) for row in rows]
+
+
+def _limit_of(row: CpoProfile, phases: int, charging_since: float | None) -> Limit:
+    key = (row.pk, row.installed_at, row.connector, phases, charging_since)
+    limit = _read.get(key)
+    if limit is None:
+        limit = read_limit(
             row.payload,
             connector=row.connector,
             installed_at=row.installed_at.timestamp(),
             charging_since=charging_since,
             phases=phases,
         )
-        for row in rows
-    ]
+        if len(_read) >= MOST_READ:
+            _read.clear()
+        _read[key] = limit
+    return limit
 
 
 def composite_schedule(*, link_id: int, asked: Payload) -> Payload:

@@ -143,7 +143,7 @@ def test_a_limit_that_cannot_be_evaluated_holds_on_and_leaves_the_others_alone(s
     static(40)
     balancing.balance()
     assert told(sent) == [10, 12]
-    CpoProfile.objects.filter(link=broken).update(payload={"chargingSchedule": {}})
+    CpoProfile.objects.filter(link=broken).update(payload={}, installed_at=timezone.now())
     now = timezone.now().timestamp()
     assert sorted(operator_limits(now).caps.values()) == [10, 12]
     Transaction.objects.filter(connector__station__identity="CP1").update(stopped_at=timezone.now(), meter_stop_wh=0)

@@ -4,7 +4,7 @@ import pytest
 from django.utils import timezone
 
 from stations.cpo import keeping
-from stations.cpo.keeping import WAITS_FOR_CAR, keep_profile, keep_profile_for_tag
+from stations.cpo.keeping import WAITS_FOR_CAR, keep_profile, keep_profile_for_tag, limits_of
 from stations.models import CpoProfile
 from tests.stations.cpo.test_limits import profile
 from tests.stations.cpo.test_outbox import begin, station_with_operator
@@ -19,7 +19,7 @@ def link(monkeypatch):
 
 
 def keep(link, number, level):
-    return keep_profile(link_id=link.pk, connector=1, profile=profile(number=number, level=level))
+    return keep_profile(link_id=link.pk, connector=1, profile=profile(number=number, level=level, kind="Relative"))
 
 
 def await_car(link, id_tag):
@@ -65,3 +65,15 @@ def test_a_limit_whose_car_never_came_is_forgotten(link):
     assert not CpoProfile.objects.exclude(transaction=None).exists()
     assert keep(link, 1, 0)
     assert kept() == [(1, 0, "")]
+
+
+def test_a_limit_is_read_once_for_each_transaction(link):
+    assert keep(link, 1, 0)
+
+    def read(since):
+        return limits_of(CpoProfile.objects.all(), phases=3, charging_since=since)[0]
+
+    assert read(1.0) is read(1.0)
+    assert (read(1.0).anchor_at, read(2.0).anchor_at) == (1.0, 2.0)
+    assert keep(link, 1, 1)
+    assert read(1.0).stack_level == 1
