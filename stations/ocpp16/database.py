@@ -12,12 +12,14 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import tzinfo
 from functools import partial
 from itertools import islice
 from typing import Any, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
 
 from django.db import InterfaceError, OperationalError, connection, transaction
+from django.utils import timezone
 
 logger = logging.getLogger(__name__)
 
@@ -37,14 +39,21 @@ _writers: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[None]] = Wea
 
 
 async def in_database(service: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run a service in the database thread and return what it returns, once that is on disk."""
+    """Run a service in the database thread, in the caller's time zone; return what it returns once that is on disk."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[T] = loop.create_future()
     waiting = _waiting.setdefault(loop, deque())
-    waiting.append((partial(contextvars.copy_context().run, partial(service, *args, **kwargs)), done))
+    in_zone = partial(_in_zone, timezone.get_current_timezone(), partial(service, *args, **kwargs))
+    waiting.append((partial(contextvars.copy_context().run, in_zone), done))
     if loop not in _writers or _writers[loop].done():
         _writers[loop] = loop.create_task(_write(waiting))
     return await done
+
+
+def _in_zone(zone: tzinfo, service: Callable[[], T]) -> T:
+    """Run a service in a time zone: Django keeps the current one per thread, whatever the context brings along."""
+    with timezone.override(zone):
+        return service()
 
 
 async def _write(waiting: deque[tuple[Service, asyncio.Future[Any]]]) -> None:

@@ -3,10 +3,12 @@
 import asyncio
 import sqlite3
 from contextlib import closing
+from zoneinfo import ZoneInfo
 
 import pytest
 from channels.db import database_sync_to_async
 from django.db import IntegrityError, OperationalError, connection, connections, transaction
+from django.utils import timezone
 
 from stations.models import Connector, Station
 from stations.ocpp16 import database
@@ -73,6 +75,14 @@ async def test_calls_are_run_again_when_the_connection_breaks():
 
     assert await together((create, "CP1"), (break_once,), (create, "CP2")) == ["CP1", "done", "CP2"]
     assert await identities() == ["CP1", "CP2"]
+
+
+async def test_a_call_runs_in_the_time_zone_of_its_caller():
+    asked = []
+    for name in ("Pacific/Kiritimati", "Pacific/Pago_Pago"):
+        with timezone.override(ZoneInfo(name)):
+            asked.append(asyncio.create_task(in_database(timezone.get_current_timezone_name)))
+    assert await asyncio.gather(*asked) == ["Pacific/Kiritimati", "Pacific/Pago_Pago"]
 
 
 async def test_a_call_sees_what_the_one_before_it_wrote():
