@@ -17,12 +17,14 @@ from exports.models import ExportSettings, MailState, MonthlyMail
 from exports.period import month_of, months
 from exports.rows import rows_of
 from exports.summary import summarise, summary_lines
+from stations.models import Transaction
 
 logger = logging.getLogger(__name__)
 
 FIRST_RETRY, LAST_RETRY = timedelta(minutes=10), timedelta(hours=12)
 LONGEST_SENDING = timedelta(minutes=15)
 MONTHS_AT_MOST = 12
+LONGEST_WAIT = timedelta(days=3)
 BROKEN_OFF = "broken off"
 
 
@@ -54,13 +56,20 @@ def send_due_mails() -> None:
         return
     zone = timezone.get_current_timezone()
     for month in due_months(settings.mail_since.astimezone(zone).date(), timezone.localdate(now)):
-        if claim_mail(month=month, now=now):
+        if not waits_for_cars(month, zone, now=now) and claim_mail(month=month, now=now):
             send_mail(month=month, settings=settings)
 
 
 def due_months(since: date, today: date) -> list[date]:
     """List the months that have ended since a day, the last year's at most."""
     return [month for month in months(since, today) if month < today.replace(day=1)][-MONTHS_AT_MOST:]
+
+
+def waits_for_cars(month: date, zone: tzinfo, *, now: datetime) -> bool:
+    """Say whether a session of a month still runs, whose energy no e-mail would name; three days on it may be stuck."""
+    period = month_of(month, zone)
+    begun = Transaction.objects.filter(started_at__gte=period.since, started_at__lt=period.until)
+    return now < period.until + LONGEST_WAIT and begun.filter(stopped_at=None).exists()
 
 
 def give_up_broken_off(*, now: datetime) -> None:

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from exports.mailing import BROKEN_OFF, claim_mail, due_months, retry_after, save_recipients, send_again, send_due_mails
 from exports.models import ExportSettings, MailState, MonthlyMail
+from stations.models import Connector, Transaction
 from tests.exports.history import charged, garage
 from tests.exports.post_office import PostOffice
 
@@ -59,6 +60,24 @@ def test_nothing_is_sent_before_the_month_is_over(post_office, asked_for):
     asked_for.move_to(FIRST_OF_FEBRUARY - timedelta(minutes=6), tick=False)
     send_due_mails()
     assert post_office.taken == []
+
+
+def test_a_month_waits_for_the_car_that_charges_over_its_end(post_office, asked_for):
+    night = charged(Connector.objects.get(), FIRST_OF_FEBRUARY - timedelta(hours=2))
+    send_due_mails()
+    assert post_office.taken == []
+    Transaction.objects.filter(pk=night.pk).update(stopped_at=FIRST_OF_FEBRUARY, meter_stop_wh=40000)
+    send_due_mails()
+    (message,) = post_office.taken
+    assert "47,421" in message.get_body().get_content()
+
+
+def test_a_session_that_never_ends_keeps_its_month_back_for_three_days(post_office, asked_for):
+    charged(Connector.objects.get(), FIRST_OF_FEBRUARY - timedelta(hours=2))
+    for days, sent in ((2, 0), (1, 1)):
+        asked_for.shift(timedelta(days=days))
+        send_due_mails()
+        assert len(post_office.taken) == sent
 
 
 @pytest.mark.usefixtures("asked_for")
