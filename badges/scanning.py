@@ -34,14 +34,17 @@ def stop_scan(*, scan_id: int) -> bool:
     return bool(Scan.objects.filter(pk=scan_id, ends_at__gt=now).update(ends_at=now))
 
 
-def scans_at(station_id: int) -> list[Scan]:
-    """Return the running scans that cover a station."""
-    return [scan for scan in Scan.objects.filter(ends_at__gt=timezone.now()) if scan.covers(station_id)]
+def scans_at(station_id: int, *, begun_by: datetime | None = None) -> list[Scan]:
+    """Return the running scans that cover a station; of those that had begun by a time, where one is given."""
+    running = Scan.objects.filter(ends_at__gt=timezone.now())
+    if begun_by is not None:
+        running = running.filter(started_at__lte=begun_by)
+    return [scan for scan in running if scan.covers(station_id)]
 
 
 def was_scanned(*, station_id: int, id_tag: str, at: datetime) -> bool:
     """Say whether a badge was presented to a scan at a station that runs and had begun by then."""
-    scans = [scan for scan in scans_at(station_id) if scan.started_at <= at]
+    scans = scans_at(station_id, begun_by=at)
     return bool(scans) and _scanned(scans, id_tag).exists()
 
 

@@ -18,7 +18,7 @@ from badges.refusals import keep_refusal
 from badges.scanning import note_scanned, scans_at, was_scanned
 from stations.cpo.badges import decide_without
 from stations.cpo.outbox import current_link
-from stations.models import Connector, ConnectorStatus, Station, StopRequest, Transaction
+from stations.models import Command, Connector, ConnectorStatus, Station, StopRequest, Transaction
 
 OUT_OF_USE = frozenset({ConnectorStatus.UNAVAILABLE, ConnectorStatus.FAULTED})
 ASKED_FOR = timedelta(minutes=10)
@@ -78,13 +78,19 @@ def present_badge(*, station_id: int, id_tag: str) -> Presented:
 def judge_start(*, connector: Connector, id_tag: str, at: datetime, is_new: bool) -> tuple[Decision, Badge | None]:
     """Decide whether a transaction that begins at `at` may; `is_new`: nobody was told yet, so a refusal is kept.
 
-    One that a station kept while it was offline is judged by its own day.
+    One that a station kept while it was offline is judged by its own day. While badges are scanned, one whose station
+    did not ask first (`LocalPreAuthorize`, a badge that is set in the station) is collected and refused as at a reader.
     """
     station, badge = _station(connector.station_id), find_badge(id_tag)
     said = _said_by_operator(station, id_tag)
     if said is not None:
         return said, badge
-    if was_scanned(station_id=station.pk, id_tag=id_tag, at=at):
+    is_scanned = was_scanned(station_id=station.pk, id_tag=id_tag, at=at)
+    scans = scans_at(station.pk, begun_by=at) if is_new and not is_scanned else []
+    if scans and not _was_told_to_start(station, id_tag):
+        note_scanned(scans=scans, id_tag=id_tag, station=str(station))
+        is_scanned = True
+    if is_scanned:
         decision = Decision(Reason.SCANNED)
     else:
         decision = _judge(badge, station, at=at, others=Transaction.objects.exclude(connector=connector))
@@ -112,6 +118,12 @@ def _said_by_operator(station: Station, id_tag: str) -> Decision | None:
         return None
     info = decide_without(link, id_tag)
     return Decision(REASON_OF[info["status"]], info.get("expiryDate", ""))
+
+
+def _was_told_to_start(station: Station, id_tag: str) -> bool:
+    """Say whether a command of late told a station to charge with this badge."""
+    told = Command.objects.filter(station=station, created_at__gt=timezone.now() - ASKED_FOR)
+    return told.filter(action="RemoteStartTransaction", payload__idTag__iexact=id_tag).exists()
 
 
 def _running_at(station_id: int) -> list[Running]:

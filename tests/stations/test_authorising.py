@@ -194,9 +194,28 @@ def test_a_start_with_a_scanned_badge_is_kept_and_refused(station):
     assert stop(station, begun).is_accepted
 
 
-def test_a_car_that_starts_without_a_reader_charges_while_badges_are_scanned(station):
-    start_scan(station_ids=[], user=None)
-    assert start(station)[1].is_accepted
+@pytest.mark.parametrize("id_tag", ["A1", "B2"])
+def test_a_badge_whose_station_does_not_ask_before_it_starts_is_collected_and_refused(station, id_tag):
+    scan = start_scan(station_ids=[station.pk], user=None)
+    at = timezone.now()
+    begun, decision = start(station, id_tag, at=at)
+    again, repeated = start(station, id_tag, at=at)
+    assert (begun.is_authorised, decision.reason, again.pk, repeated.is_accepted) == (False, "scanned", begun.pk, False)
+    assert list(scan.scanned.values_list("id_tag", "times")) == [(id_tag, 1)]
+    assert start(place("CP2"), "A1")[1].is_accepted
+
+
+def test_a_start_from_before_the_scan_is_not_scanned(station):
+    scan = start_scan(station_ids=[], user=None)
+    assert start(station, at=scan.started_at - timedelta(minutes=1))[1].is_accepted
+    assert not scan.scanned.exists()
+
+
+def test_a_car_that_a_command_started_charges_while_badges_are_scanned(station):
+    scan = start_scan(station_ids=[], user=None)
+    request_command(station=station, action="RemoteStartTransaction", payload={"idTag": "A1"}, user=None)
+    assert start(station, "a1")[1].is_accepted
+    assert not scan.scanned.exists()
 
 
 def test_a_badge_whose_car_charges_here_can_end_that_while_badges_are_scanned(station):
