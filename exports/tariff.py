@@ -14,6 +14,9 @@ _SPAN = re.compile(r"(\d{1,2})[:h](\d{2})\s*[-–]\s*(\d{1,2})[:h](\d{2})")
 Reading = tuple[datetime, int]
 """When, and what the meter showed then, Wh."""
 
+Stretch = tuple[datetime, datetime]
+"""From when until when."""
+
 
 class NoTimes(Exception):
     """A text says no times of a day."""
@@ -26,32 +29,48 @@ class OffPeak(NamedTuple):
 
     def overlap(self, since: datetime, until: datetime, zone: tzinfo) -> timedelta:
         """Say how much of a stretch of time lies in them, by the clock in the garage."""
-        within = timedelta()
+        return _overlap(self._moments(since, until, zone), since, until)
+
+    def _moments(self, since: datetime, until: datetime, zone: tzinfo) -> list[Stretch]:
+        """List when they begin and end round a stretch of time."""
+        found = []
         day, last = since.astimezone(zone).date() - timedelta(days=1), until.astimezone(zone).date()
         while day <= last:
             for begin, end in self.spans:
-                opens = _clock(day, begin, zone)
                 closes = _clock(day + timedelta(days=int(end <= begin)), end, zone)
-                within += max(min(until, closes) - max(since, opens), timedelta())
+                found.append((_clock(day, begin, zone), closes))
             day += timedelta(days=1)
-        return within
+        return found
 
     def share(self, readings: Sequence[Reading], zone: tzinfo) -> Decimal:
         """Say which part of the energy was charged in them; between two readings it counts as even."""
         total_wh = readings[-1][1] - readings[0][1]
         if total_wh <= 0:
             return Decimal(0)
-        within_wh = 0.0
+        within_wh, moments = 0.0, self._moments(readings[0][0], readings[-1][0], zone)
         for (since, before_wh), (until, after_wh) in pairwise(readings):
             if until > since:
-                within_wh += (after_wh - before_wh) * (self.overlap(since, until, zone) / (until - since))
-            elif self.overlap(since, since + timedelta(seconds=1), zone):
+                within_wh += (after_wh - before_wh) * (_overlap(moments, since, until) / (until - since))
+            elif any(opens <= since < closes for opens, closes in moments):
                 within_wh += after_wh - before_wh
         return Decimal(within_wh) / total_wh
 
 
+def _overlap(moments: Sequence[Stretch], since: datetime, until: datetime) -> timedelta:
+    return sum((max(min(until, closes) - max(since, opens), timedelta()) for opens, closes in moments), timedelta())
+
+
 def _clock(day: date, minute: int, zone: tzinfo) -> datetime:
-    return datetime.combine(day, time(minute // 60, minute % 60), zone).astimezone(UTC)
+    """Say when a clock shows a time, for the first time; one that it skips, when it skips it."""
+    shown = datetime.combine(day, time(minute // 60, minute % 60), zone)
+    at = shown.astimezone(UTC)
+    if at.astimezone(zone).replace(tzinfo=None) == shown.replace(tzinfo=None):
+        return at
+    at = shown.replace(fold=1).astimezone(UTC)  # before the clock is put forward
+    before = at.astimezone(zone).utcoffset()
+    while at.astimezone(zone).utcoffset() == before:
+        at += timedelta(minutes=1)
+    return at
 
 
 def off_peak_of(text: str) -> OffPeak:

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -66,6 +66,30 @@ def test_what_says_no_times_is_refused(text):
 )
 def test_off_peak_is_counted_by_the_clock_in_the_garage(since, until, zone, hours):
     assert NIGHT.overlap(since, until, zone) == hours * HOUR
+
+
+def test_a_time_that_the_clock_skips_is_when_it_skips():
+    evening = paris(2026, 3, 28, 20)
+    assert off_peak_of("22:00-02:30").overlap(evening, evening + 12 * HOUR, PARIS) == 4 * HOUR
+    assert off_peak_of("02:30-06:00").overlap(evening, evening + 12 * HOUR, PARIS) == 3 * HOUR
+
+
+def test_readings_within_one_session_do_not_look_up_the_clock_anew():
+    class Counting(tzinfo):
+        looked = 0
+
+        def utcoffset(self, _at):
+            self.looked += 1
+            return timedelta()
+
+        def dst(self, _at):
+            return timedelta()
+
+    few, many = Counting(), Counting()
+    for zone, count in ((few, 8), (many, 800)):
+        readings = [(NOON + number * 8 * HOUR / count, number) for number in range(count + 1)]
+        NIGHT.share(readings, zone)
+    assert few.looked == many.looked
 
 
 @given(
