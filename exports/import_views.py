@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
@@ -30,6 +31,7 @@ from exports.old_file import Flag, NoHistory, Why, decode
 from exports.page import page
 
 LARGEST_FILE = 10 * 2**20
+UPLOAD_MORE = 64 * 1024  # bytes of a request beside its file
 PAST = 20
 FATES = {
     Fate.NEW: gettext_lazy("new"),
@@ -74,11 +76,16 @@ class UploadForm(forms.Form):
         """Refuse a file that is too large, or no history; give its name and its text."""
         file = self.cleaned_data["file"]
         if file.size > LARGEST_FILE:
-            raise forms.ValidationError(_("The file is larger than 10 MB: nothing was imported. Split it by years."))
+            raise forms.ValidationError(too_large())
         try:
             return file.name, decode(file.read())
         except NoHistory:
             raise forms.ValidationError(no_history()) from None
+
+
+def too_large() -> str:
+    """Refuse a file by its size."""
+    return _("The file is larger than 10 MB: nothing was imported. Split it by years.")
 
 
 def no_history() -> str:
@@ -89,11 +96,22 @@ def no_history() -> str:
     )
 
 
+@csrf_exempt
 @role_required(Role.ADMINISTRATOR)
 @require_http_methods(["GET", "POST"])
 @never_cache
 def import_file(request: HttpRequest) -> HttpResponse:
-    """Take in a file, to be looked at first; list the imports that were."""
+    """Take in a file, to be looked at first; one that is too large is refused before it is read.
+
+    Whoever looks for the token that proves a form to be ours reads the whole request: it comes second.
+    """
+    if int(request.META.get("CONTENT_LENGTH") or 0) > LARGEST_FILE + UPLOAD_MORE:
+        return _file_page(request, UploadForm(), refusal=too_large(), status=413)
+    answer: HttpResponse = csrf_protect(_taken)(request)
+    return answer
+
+
+def _taken(request: HttpRequest) -> HttpResponse:
     form = UploadForm(request.POST or None, request.FILES or None) if request.method == "POST" else UploadForm()
     if form.is_bound and form.is_valid():
         name, text = form.cleaned_data["file"]
@@ -103,8 +121,14 @@ def import_file(request: HttpRequest) -> HttpResponse:
             return redirect("history-import", history.pk)
         except NoHistory:
             form.add_error("file", no_history())
+    return _file_page(request, form)
+
+
+def _file_page(request: HttpRequest, form: UploadForm, *, refusal: str = "", status: int = 200) -> HttpResponse:
+    """Show the form, and list the imports that were."""
     past = HistoryImport.objects.defer("text").order_by("-pk")[:PAST]
-    return page(request, "exports/import_file.html", _("Import a history"), {"form": form, "past": past})
+    context = {"form": form, "past": past, "refusal": refusal}
+    return page(request, "exports/import_file.html", _("Import a history"), context, status=status)
 
 
 @role_required(Role.ADMINISTRATOR)

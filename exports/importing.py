@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import partial
 from itertools import islice
@@ -66,7 +66,7 @@ def preview(history: HistoryImport) -> Preview:
     for batch in _batches(history):
         rows = [row for _line, row in batch if isinstance(row, OldRow)]
         wrong = [(line, row) for line, row in batch if isinstance(row, WrongRow)]
-        fates = _fates(rows)
+        fates = _fates(rows, ZoneInfo(history.time_zone))
         found.fates.update(fates)
         found.fates[Fate.WRONG] += len(wrong)
         found.flags.update(flag for row in rows for flag in row.flags)
@@ -83,15 +83,21 @@ def _batches(history: HistoryImport) -> Iterator[list[tuple[int, OldRow | WrongR
         yield [(line, read_row(texts, zone, is_wh=history.is_wh)) for line, texts in cells]
 
 
-def _fates(rows: list[OldRow]) -> list[Fate]:
+def _fates(rows: list[OldRow], zone: ZoneInfo) -> list[Fate]:
+    """Compare rows with what is here: with our own as a file shows them, which has one clock for both hours."""
     known = _known(rows)
     own = {
-        (pk, started_at.replace(second=0, microsecond=0), id_tag)
+        (pk, _as_in_file(started_at, zone), id_tag.strip(" "))
         for pk, started_at, id_tag in Transaction.objects.filter(
             pk__in=[row.number for row in rows if row.number <= LARGEST_PK]
         ).values_list("pk", "started_at", "id_tag")
     }
-    return [_fate(row, known.get(row.key), (row.number, row.started_at, row.id_tag) in own) for row in rows]
+    is_own = [(row.number, _as_in_file(row.started_at, zone), row.id_tag) in own for row in rows]
+    return [_fate(row, known.get(row.key), one_is_own) for row, one_is_own in zip(rows, is_own, strict=True)]
+
+
+def _as_in_file(at: datetime, zone: ZoneInfo) -> datetime:
+    return at.astimezone(zone).replace(second=0, microsecond=0, tzinfo=None, fold=0)
 
 
 def _fate(row: OldRow, known: ImportedTransaction | None, is_own: bool) -> Fate:
@@ -171,7 +177,7 @@ def _write(history: HistoryImport, rows: list[OldRow], count: int) -> bool:
     if not running.update(done=history.done, heard_at=timezone.now()):
         return False
     once = {row.key: row for row in rows}  # of two that are one, the later counts
-    fates = dict(zip(once, _fates(list(once.values())), strict=True))
+    fates = dict(zip(once, _fates(list(once.values()), ZoneInfo(history.time_zone)), strict=True))
     known = _known(list(once.values()))
     changed = []
     for key in (key for key, fate in fates.items() if fate == Fate.CHANGED):

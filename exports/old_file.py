@@ -103,10 +103,10 @@ def cells_in(text: str) -> Iterator[Cells]:
     else:
         raise NoHistory
     delimiter = max(",;\t", key=heading.count)
-    names = [name.strip().lower() for name in next(csv.reader([heading], delimiter=delimiter))]
     try:
+        names = [name.strip().lower() for name in next(csv.reader([heading], delimiter=delimiter))]
         order = [names.index(name.lower()) for name in COLUMNS]
-    except ValueError:
+    except (ValueError, csv.Error):
         raise NoHistory from None
     before = text[: lines.tell()].count("\n")
     reader = csv.reader(lines, delimiter=delimiter)

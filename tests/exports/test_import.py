@@ -2,7 +2,7 @@
 
 import csv
 import io
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -95,6 +95,14 @@ def test_our_own_transactions_are_left_alone():
     assert len(exported().splitlines()) == 2
 
 
+def test_our_own_are_known_again_in_the_hour_that_comes_twice_and_without_their_space():
+    connector = garage()
+    for hour, id_tag in ((0, "CAFE01"), (1, "CAFE01"), (12, "CAFE02 ")):
+        at = datetime(2022, 10, 30, hour, 30, tzinfo=UTC)
+        charged(connector, at, at + timedelta(hours=4), wh=5000, id_tag=id_tag)
+    assert imported(exported()).added == 0
+
+
 def test_wrong_rows_are_left_out_and_the_others_imported():
     history = imported(f"{HEADING}\n{FIRST}\n2,,,never,,,,5\n")
     assert (history.added, history.total, history.done) == (1, 2, 2)
@@ -164,12 +172,30 @@ def test_an_import_is_undone_as_a_whole(administrator):
 
 @pytest.mark.parametrize(
     ("data", "why"),
-    [(b"badgeId,type\n1,2", "This is no exported history"), (b"\x00\xff", "no exported history"), (b"", "is empty")],
+    [
+        (b"badgeId,type\n1,2", "This is no exported history"),
+        (b"\x00\xff", "no exported history"),
+        (b"", "is empty"),
+        (b"x" * 131_073 + b"\n", "no exported history"),
+    ],
 )
 def test_a_file_that_is_no_history_is_refused_at_its_field(administrator, data, why):
     answer = upload(administrator, data)
     assert why in str(answer.context["form"].errors["file"])
     assert not HistoryImport.objects.exists()
+
+
+def test_a_file_of_a_gigabyte_is_refused_before_it_is_read(administrator):
+    class Unread(io.RawIOBase):
+        def readinto(self, _buffer):
+            raise AssertionError("it was read")
+
+    administrator.handler.enforce_csrf_checks = True
+    body = {"wsgi.input": Unread(), "CONTENT_LENGTH": str(2**30), "CONTENT_TYPE": "multipart/form-data; boundary=x"}
+    answer = administrator.generic("POST", "/export/import/", **body)
+    assert answer.status_code == 413
+    assert "larger than 10 MB" in answer.content.decode()
+    assert upload(administrator, MANUAL.encode()).status_code == 403, "it has no token"
 
 
 def test_a_broker_that_is_away_is_said_and_nothing_has_begun(administrator, monkeypatch):
