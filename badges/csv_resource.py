@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.db.models.functions import Upper
 from import_export.fields import Field
 from import_export.instance_loaders import BaseInstanceLoader
@@ -69,13 +69,11 @@ class _ByNumber(BaseInstanceLoader):  # type: ignore[misc]
         return copy.copy(found)
 
 
-def badges_by_number(numbers: Sequence[str]) -> dict[str, Badge]:
-    """Find badges by their numbers: number in capitals → badge."""
-    alike = Q(number__in=[number.upper() for number in numbers])
-    # SQLite compares only A to Z without case. Asked for all, the second condition would read the whole table.
-    if accented := [number for number in numbers if not number.isascii()]:
-        alike |= Q(id_tag__in=accented)
-    return {badge.id_tag.upper(): badge for badge in Badge.objects.alias(number=Upper("id_tag")).filter(alike)}
+def badges_by_number(numbers: Sequence[str], *, are_locked: bool = False) -> dict[str, Badge]:
+    """Find badges by their numbers: number in capitals → badge. `are_locked`: nobody else changes them meanwhile."""
+    badges = Badge.objects.select_for_update(no_key=True) if are_locked else Badge.objects.all()
+    found = badges.alias(number=Upper("id_tag")).filter(number__in=[number.upper() for number in numbers])
+    return {badge.id_tag.upper(): badge for badge in found}
 
 
 class BadgeResource(ModelResource):  # type: ignore[misc]

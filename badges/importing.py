@@ -241,7 +241,7 @@ def _add(rows: list[dict[str, Any]], signed: dict[str, Any]) -> None:
 
 def _change(rows: list[tuple[dict[str, Any], dict[str, Any]]], signed: dict[str, Any]) -> None:
     """Change what the preview said of each badge, and nothing else."""
-    found = badges_by_number([after["id_tag"] for after, _before in rows])
+    found = badges_by_number([after["id_tag"] for after, _before in rows], are_locked=True)
     pairs: list[tuple[Badge | None, Badge]] = []
     for now, was in rows:
         before = found.get(now["id_tag"].upper())

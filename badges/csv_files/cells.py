@@ -80,6 +80,10 @@ def read_number(cell: str) -> str:
             gettext_noop("“%(cell)s” holds a character that cannot be printed: type the badge number again."),
             cell="".join(character if character.isprintable() else "?" for character in cell),
         )
+    if not cell.isascii():
+        raise _wrong(
+            gettext_noop("A badge number has letters without accents, digits and signs alone, as stations send it.")
+        )
     return cell
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -131,6 +132,7 @@ def write_table(rows: Iterable[Iterable[str]], separator: str) -> bytes:
 
 # --- formulas: a spreadsheet would run a cell that begins like one (OWASP, CSV injection)
 
+_KEPT_TEXT = re.compile(r'="([^"]*)"')
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -140,5 +142,8 @@ def defused(cell: str) -> str:
 
 
 def bare(cell: str) -> str:
-    """Take away the apostrophe that `defused` put there."""
-    return cell[1:] if cell[:1] == "'" and cell.lstrip("'").startswith(FORMULA) else cell
+    """Take away the apostrophe that `defused` put there, or the ="…" by which spreadsheets keep zeros."""
+    if cell[:1] == "'" and cell.lstrip("'").startswith(FORMULA):
+        return cell[1:]
+    kept = _KEPT_TEXT.fullmatch(cell)
+    return kept[1] if kept else cell

@@ -115,9 +115,10 @@ def test_a_badge_keeps_what_no_file_says():
     assert (badge.id_tag, badge.is_active, badge.is_good_everywhere) == ("a1", False, False)
 
 
-def test_letters_with_accents_are_one_badge_on_every_database():
-    Badge.objects.create(id_tag="é1")
-    assert counts(check("é1,,,,\n")) == (0, 0, 1, 0)
+@pytest.mark.parametrize("number", ["À", "日本"])
+def test_a_number_that_the_form_refuses_is_refused_in_a_file(number):
+    assert counts(check(f"{number},,,,\nA1,,,,\n")) == (1, 0, 0, 1)
+    assert notes(2) == "A badge number has letters without accents, digits and signs alone, as stations send it."
 
 
 # --- what is exported is imported

@@ -111,13 +111,20 @@ def test_a_number_that_a_spreadsheet_has_rounded_is_refused(cell):
         read_number(cell)
 
 
-@pytest.mark.parametrize("cell", ["a1b2c3", "04E10", "12E4567", "0012", "24cfd58", "1E5", "A-1/2", "é"])
+@pytest.mark.parametrize("cell", ["a1b2c3", "04E10", "12E4567", "0012", "24cfd58", "1E5", "A-1/2"])
 def test_a_number_stays_as_it_is(cell):
     assert read_number(cell) == cell
 
 
 @pytest.mark.parametrize(
-    ("cell", "said"), [("", "no badge number"), ("A" * 21, "at most 20"), ("A\tB", "cannot be printed")]
+    ("cell", "said"),
+    [
+        ("", "no badge number"),
+        ("A" * 21, "at most 20"),
+        ("A\tB", "cannot be printed"),
+        ("À", "without accents"),
+        ("日本", "without accents"),
+    ],
 )
 def test_what_can_be_no_number_is_refused(cell, said):
     with pytest.raises(ValidationError, match=said):

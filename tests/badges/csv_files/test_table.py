@@ -90,7 +90,12 @@ def test_a_formula_is_defused(cell):
     assert bare(defused(cell)) == cell
 
 
-@given(st.text(alphabet="=+-@\t\r'ax"))
+@pytest.mark.parametrize("cell", ['="0123"', '"=""0123"""'])
+def test_a_number_that_is_held_as_text_by_a_formula_keeps_its_zeros(cell):
+    assert [row.cells["badgeId"] for row in rows(f"badgeId\n{cell}\n")] == ["0123"]
+
+
+@given(st.text(alphabet="=+-@\t\r'ax\""))
 def test_a_defused_cell_is_never_a_formula_and_comes_back_as_it_was(cell):
     assert not defused(cell).startswith(("=", "+", "-", "@", "\t", "\r"))
     assert bare(defused(cell)) == cell
