@@ -93,7 +93,8 @@ def judge_start(*, connector: Connector, id_tag: str, at: datetime, is_new: bool
     if is_scanned:
         decision = Decision(Reason.SCANNED)
     else:
-        decision = _judge(badge, station, at=at, others=Transaction.objects.exclude(connector=connector))
+        others = Transaction.objects.exclude(connector=connector)
+        decision = _judge(badge, station, at=at, others=others, is_start=True)
     return (_noted(decision, station, id_tag) if is_new else decision), badge
 
 
@@ -135,9 +136,16 @@ def _has(running: Iterable[Running], id_tag: str) -> bool:
     return any(one.id_tag.upper() == id_tag.upper() for one in running)
 
 
-def _judge(badge: Badge | None, station: Station, *, at: datetime, others: QuerySet[Transaction]) -> Decision:
-    """Decide; `others` are the transactions that would make a second use of the badge."""
+def _judge(
+    badge: Badge | None, station: Station, *, at: datetime, others: QuerySet[Transaction], is_start: bool = False
+) -> Decision:
+    """Decide; `others` are the transactions that would make a second use of the badge.
+
+    `is_start`: a transaction begins by this. Where a badge may charge one car, one start waits for the other.
+    """
     settings = badge_settings()
+    if is_start and badge is not None and not settings.allows_concurrent_use:
+        Badge.objects.select_for_update(no_key=True).filter(pk=badge.pk).first()
     return decide(
         badge,
         rule=settings.access_rule,

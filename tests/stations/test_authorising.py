@@ -5,6 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import User
@@ -157,6 +159,17 @@ def test_a_refused_or_lost_transaction_elsewhere_keeps_no_badge_from_charging(st
     Transaction.objects.update(is_authorised=True)
     Station.objects.filter(pk=other.pk).update(socket_id="")
     assert answer(station) == "accepted", "what a station that is away still does is not known"
+
+
+def test_of_two_starts_at_once_only_one_charges_with_a_badge_that_may_charge_one_car(station):
+    if not connection.features.has_select_for_update:
+        pytest.skip("SQLite has one writer at a time")
+    for is_allowed in (True, False):
+        BadgeSettings.objects.update(allows_concurrent_use=is_allowed)
+        with CaptureQueriesContext(connection) as queries:
+            start(station, meter=int(is_allowed))
+        locks = [query["sql"] for query in queries if "FOR NO KEY UPDATE" in query["sql"]]
+        assert any("badges_badge" in sql for sql in locks) != is_allowed
 
 
 def test_a_badge_may_start_again_where_its_last_transaction_never_ended(station):
