@@ -17,18 +17,24 @@ from stations.models import MeterValue
 
 @dataclass(slots=True)
 class Sum:
-    """What one badge or station charged. `unknown` counts sessions whose energy is not known: they cost nothing yet."""
+    """What one badge or station charged.
+
+    `unknown` counts sessions whose energy is not known: they cost nothing yet; `estimated` those whose off-peak part no
+    meter value tells.
+    """
 
     key: str
     name: str
     sessions: int = 0
     unknown: int = 0
+    estimated: int = 0
     energy_wh: int = 0
     cost: Decimal = Decimal(0)
 
-    def add(self, row: Row, cost: Decimal | None) -> None:
+    def add(self, row: Row, cost: Decimal | None, *, is_estimated: bool) -> None:
         """Count one session."""
         self.sessions += 1
+        self.estimated += is_estimated
         self.unknown += row.energy_wh is None
         self.energy_wh += row.energy_wh or 0
         self.cost += cost or 0
@@ -57,17 +63,18 @@ def summarise(period: Period) -> Summary:
     prices = tariff()
     total, badges, stations = Sum("", ""), dict[str, Sum](), dict[str, Sum]()
     for page in pages_of(rows_of(period)):
-        off_peak_wh = _off_peak_wh(page, prices, period) if prices.has_two_prices else {}
+        off_peak = _off_peak(page, prices, period) if prices.has_two_prices else {}
         for row in page:
-            cost = prices.cost(row.energy_wh or 0, off_peak_wh.get(row, Decimal(0)))
+            cheap_wh, is_estimated = off_peak.get(row, (Decimal(0), False))
+            cost = prices.cost(row.energy_wh or 0, cheap_wh)
             for sums, key, name in (
                 (badges, row.id_tag.upper(), row.badge_name),
                 (stations, row.mac_address or row.station, row.station),
             ):
                 found = sums.setdefault(key, Sum(row.id_tag if sums is badges else row.mac_address, name))
                 found.name = name or found.name
-                found.add(row, cost)
-            total.add(row, cost)
+                found.add(row, cost, is_estimated=is_estimated)
+            total.add(row, cost, is_estimated=is_estimated)
     return Summary(period, prices, total, _ordered(badges.values()), _ordered(stations.values()))
 
 
@@ -75,21 +82,22 @@ def _ordered(sums: Iterable[Sum]) -> list[Sum]:
     return sorted(sums, key=lambda one: (one.name.casefold(), one.key.casefold()))
 
 
-def _off_peak_wh(page: list[Row], prices: Tariff, period: Period) -> dict[Row, Decimal]:
-    """Say of each session how much of its energy was charged in off-peak times."""
-    cheap_wh, split = {}, []
+def _off_peak(page: list[Row], prices: Tariff, period: Period) -> dict[Row, tuple[Decimal, bool]]:
+    """Say of sessions how much of their energy, Wh, was charged in off-peak times, and whether that is estimated."""
+    found, split = {}, []
     for row in page:
         if row.energy_wh and row.stopped_at is not None:
             within = prices.off_peak.overlap(row.started_at, row.stopped_at, period.zone)
             if within >= row.stopped_at - row.started_at > timedelta():
-                cheap_wh[row] = Decimal(row.energy_wh)
+                found[row] = Decimal(row.energy_wh), False
             elif within or row.stopped_at == row.started_at:
                 split.append(row)
     measured = _measured([row.pk for row in split if row.pk is not None])
     for row in split:
         readings = _readings(row, measured.get(row.pk, []))
-        cheap_wh[row] = prices.off_peak.share(readings, period.zone) * (row.energy_wh or 0)
-    return cheap_wh
+        is_estimated = len(readings) == 2 and row.stopped_at != row.started_at
+        found[row] = prices.off_peak.share(readings, period.zone) * (row.energy_wh or 0), is_estimated
+    return found
 
 
 def _measured(numbers: list[int]) -> dict[int | None, list[Reading]]:
@@ -115,9 +123,10 @@ def _readings(row: Row, measured: list[Reading]) -> list[Reading]:
 
 def summary_lines(summary: Summary) -> Iterator[tuple[str, ...]]:
     """Give a summary as lines for a file: first the badges, then the stations, then all."""
-    yield ("summary", "id", "name", "transactions", "transactionsWithoutEnergy", "energyChargedKwh", "cost", "currency")
+    counted = "transactions", "transactionsWithoutEnergy", "energyChargedKwh"
+    yield ("summary", "id", "name", *counted, "cost", "currency", "transactionsEstimated")
     for kind, sums in (("badge", summary.badges), ("evcs", summary.stations), ("total", [summary.total])):
         for one in sums:
             price = ("", "") if summary.tariff.price is None else (f"{one.cost:f}", summary.tariff.currency)
             counts = str(one.sessions), str(one.unknown), write_energy(one.energy_wh)
-            yield (kind, defuse(one.key), defuse(one.name), *counts, *price)
+            yield (kind, defuse(one.key), defuse(one.name), *counts, *price, str(one.estimated))

@@ -62,7 +62,8 @@ def test_nothing_is_sent_before_the_month_is_over(post_office, asked_for):
     assert post_office.taken == []
 
 
-def test_a_month_waits_for_the_car_that_charges_over_its_end(post_office, asked_for):
+@pytest.mark.usefixtures("asked_for")
+def test_a_month_waits_for_the_car_that_charges_over_its_end(post_office):
     night = charged(Connector.objects.get(), FIRST_OF_FEBRUARY - timedelta(hours=2))
     send_due_mails()
     assert post_office.taken == []

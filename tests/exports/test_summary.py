@@ -151,16 +151,20 @@ def test_sessions_are_summed_per_badge_and_per_station():
     assert told([summary.total]) == [("", "", 5, 1, 14000, "3.10")]
 
 
-def test_meter_values_say_when_the_energy_was_charged():
+def test_meter_values_say_when_the_energy_was_charged(administrator):
     ExportSettings.objects.create(pk=1, price="1", off_peak_price="0", off_peak_times="22:00-06:00")
     begin, end = paris(2026, 1, 5, 18), paris(2026, 1, 6, 6)
     session = charged(garage(), begin, end, wh=10_000, start_wh=500)
-    assert january().total.cost == Decimal("3.33")  # evenly over twelve hours, as nothing better is known
+    evenly = january().total
+    assert (evenly.cost, evenly.estimated) == (Decimal("3.33"), 1), "over twelve hours, as nothing better is known"
+    asked = {"by": "range", "first": "2026-01-01", "last": "2026-01-31"}
+    assert "The cost of 1 session is estimated" in administrator.get("/export/summary/", asked).content.decode()
     for hours, wh in ((0, 500), (1, 5500), (2, 10_500), (3, 9_000), (8, 10_500)):
         MeterValue.objects.create(
             connector=session.connector, transaction=session, measured_at=begin + hours * HOUR, energy_wh=wh
         )
-    assert january().total.cost == Decimal("10.00")
+    measured = january().total
+    assert (measured.cost, measured.estimated) == (Decimal("10.00"), 0)
 
 
 def test_energy_without_duration_is_priced_by_its_moment():
@@ -183,8 +187,8 @@ def test_the_summary_is_a_page_and_a_file(administrator):
     assert "1 session has no energy yet" in shown
     file = administrator.get("/export/summary/", {**asked, "csv": "1"})
     lines = list(csv.reader(io.StringIO(file.content.decode())))
-    assert lines[1] == ["badge", "CAFE01", "Anna", "2", "0", "9.000", "2.25", "EUR"]
-    assert lines[-1] == ["total", "", "", "5", "1", "14.000", "3.10", "EUR"]
+    assert lines[1] == ["badge", "CAFE01", "Anna", "2", "0", "9.000", "2.25", "EUR", "0"]
+    assert lines[-1] == ["total", "", "", "5", "1", "14.000", "3.10", "EUR", "0"]
 
 
 def test_without_a_tariff_there_is_no_cost(administrator):
@@ -192,7 +196,7 @@ def test_without_a_tariff_there_is_no_cost(administrator):
     asked = {"by": "range", "first": "2026-01-01", "last": "2026-01-31"}
     assert "EUR" not in administrator.get("/export/summary/", asked).content.decode()
     file = administrator.get("/export/summary/", {**asked, "csv": "1"}).content.decode()
-    assert file.splitlines()[-1] == "total,,,1,0,7.000,,"
+    assert file.splitlines()[-1] == "total,,,1,0,7.000,,,0"
 
 
 GOOD = {"currency": "CHF", "price": "0.25", "off_peak_price": "0.15", "off_peak_times": "22:00-06:00"}
