@@ -250,7 +250,8 @@ def _currents(
         return _three({phase: max(0.0, amperes) for phase, amperes in currents.items()})
     if powers:
         volts = per_phase["Voltage"]
-        return _three({p: max(0.0, w / max(volts.get(p, NOMINAL_V), 100.0)) for p, w in powers.items()})
+        amperes = {phase: max(0.0, w / max(volts.get(phase, NOMINAL_V), 100.0)) for phase, w in powers.items()}
+        return _three({phase: value for phase, value in amperes.items() if value <= LARGEST["Current.Import"]})
     total = totals.get("Current.Import")
     if total is None:
         return (None, None, None)

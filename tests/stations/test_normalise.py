@@ -94,6 +94,14 @@ def test_currents_come_from_power_per_phase_where_no_current_is_given():
     assert sample.power_w == 2300
 
 
+def test_a_power_that_no_phase_can_carry_says_nothing_of_its_current():
+    sample = only(
+        {"value": "2300", "measurand": "Power.Active.Import", "phase": "L1"},
+        {"value": "230001", "measurand": "Power.Active.Import", "phase": "L2"},
+    )
+    assert sample.currents_a == (10, None, None)
+
+
 def test_one_current_counts_for_three_phases_where_the_power_says_so():
     three = only({"value": "16", "measurand": "Current.Import"}, {"value": "11040", "measurand": "Power.Active.Import"})
     one = only({"value": "16", "measurand": "Current.Import"}, {"value": "3680", "measurand": "Power.Active.Import"})
