@@ -114,4 +114,7 @@ class RefusalAdmin(ReadOnlyAdmin):
         if refusal.reason != Reason.UNKNOWN or not is_badge_number(refusal.id_tag):
             return "–"
         address = f"{reverse('admin:badges_badge_add')}?{urlencode({'id_tag': refusal.id_tag})}"
-        return format_html('<a class="underline" href="{}">{}</a>', address, _("Add this badge"))
+        way = format_html('<a class="underline" href="{}">{}</a>', address, _("Add this badge"))
+        names = ", ".join(map(str, badges_like(refusal.id_tag)))
+        hint = _("It may be %(badges)s, read in another way.") % {"badges": names}
+        return format_html("{}<br>{}", way, hint) if names else way

@@ -16,6 +16,7 @@ from unfold.widgets import (
 
 from badges.authorisation import find_badge
 from badges.models import Badge, BadgeType
+from badges.numbers import without_separators
 
 TICK = "set_"  # begins the name of the box that says a setting is to be changed
 TYPES = [(kind.value, kind.label) for kind in (BadgeType.STANDARD, BadgeType.SUPERVISOR)]
@@ -44,11 +45,25 @@ class ChosenStations(forms.ModelMultipleChoiceField):  # type: ignore[type-arg] 
         super().__init__(stations(), required=False, label=_("charging stations"), widget=widget, **options)
 
 
+class NumberField(forms.CharField):
+    """A badge number; as printed it may be longer than what is kept of it."""
+
+    def to_python(self, value: Any) -> Any:
+        """Take away what stands between the bytes before the length is checked."""
+        entered = super().to_python(value)
+        return without_separators(entered) if entered else entered
+
+    def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
+        """Let the browser cut nothing off."""
+        return {name: value for name, value in super().widget_attrs(widget).items() if name != "maxlength"}
+
+
 class BadgeForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's is not generic when it runs
     """A badge; a new one needs its number alone."""
 
     class Meta:
         model = Badge
+        field_classes = {"id_tag": NumberField}
         fields = ["id_tag", "type", "is_active", "comment", "email", "expires_on", "is_good_everywhere"]
         help_texts = {name: text for name, text in HELP.items() if name != "stations"}
 
@@ -87,7 +102,7 @@ class TogetherForm(forms.Form):
 
     type = forms.ChoiceField(label=_("type"), choices=TYPES, widget=UnfoldAdminSelectWidget, help_text=HELP["type"])
     is_active = forms.BooleanField(
-        label=_("active"), required=False, widget=UnfoldBooleanSwitchWidget, help_text=HELP["is_active"]
+        label=_("active"), required=False, initial=True, widget=UnfoldBooleanSwitchWidget, help_text=HELP["is_active"]
     )
     comment = forms.CharField(label=_("comment"), required=False, max_length=200, widget=UnfoldAdminTextInputWidget)
     email = forms.EmailField(
@@ -97,7 +112,7 @@ class TogetherForm(forms.Form):
         label=_("expires on"), required=False, widget=UnfoldAdminDateWidget, help_text=HELP["expires_on"]
     )
     is_good_everywhere = forms.BooleanField(
-        label=_("good for all stations"), required=False, widget=UnfoldBooleanSwitchWidget
+        label=_("good for all stations"), required=False, initial=True, widget=UnfoldBooleanSwitchWidget
     )
 
     def __init__(self, *args: Any, **options: Any) -> None:

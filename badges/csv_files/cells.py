@@ -13,6 +13,7 @@ from django.core.validators import validate_email
 from django.utils.translation import gettext_noop
 
 from badges.csv_files.faults import shortened
+from badges.numbers import without_separators
 
 LONGEST_NUMBER, LONGEST_COMMENT, LONGEST_EMAIL = 20, 200, 254  # characters
 
@@ -69,6 +70,7 @@ def read_number(cell: str) -> str:
             ),
             cell=shortened(cell),
         )
+    cell = without_separators(cell)
     if len(cell) > LONGEST_NUMBER:
         raise _wrong(
             gettext_noop("“%(cell)s” is too long: a badge number has at most %(most)d characters."),

@@ -114,6 +114,17 @@ def test_a_badge_is_added_by_its_number_alone(caretaker):
     assert (badge.id_tag, badge.type, badge.is_active, badge.is_good_everywhere) == ("a1b2c3", "standard", True, True)
 
 
+def test_a_number_is_typed_as_it_is_printed(caretaker):
+    assert "maxlength" not in caretaker.get(f"{LIST}add/").content.decode().partition('name="id_tag"')[2][:200]
+    caretaker.post(f"{LIST}add/", {"id_tag": "04:a1:b2:c3:d4:e5:f6:07:18:29"})
+    assert Badge.objects.get().id_tag == "04a1b2c3d4e5f6071829"
+
+
+def test_a_known_number_typed_as_it_is_printed_is_refused(caretaker):
+    Badge.objects.create(id_tag="04A1B2C3")
+    assert "has this number already" in text_of(caretaker.post(f"{LIST}add/", {"id_tag": "04 a1 b2 c3"}))
+
+
 @pytest.mark.parametrize(
     ("number", "why"),
     [("A1B2C3", "has this number already (Pending)"), ("é1", "letters without accents"), ("x" * 21, "at most 20")],
@@ -176,6 +187,13 @@ def test_several_badges_get_what_is_ticked_and_keep_the_rest(caretaker, station,
     assert said(together(caretaker, two, **entered))[-1] == "0 badges changed."
 
 
+def test_ticking_a_switch_alone_bars_nobody(caretaker, two):
+    page = together(caretaker, two).content.decode()
+    switches = re.findall(r'<input[^>]*name="(?:is_active|is_good_everywhere)"[^>]*>', page)
+    assert len(switches) == 2
+    assert all("checked" in switch for switch in switches)
+
+
 @pytest.mark.parametrize(
     ("entered", "why"),
     [
@@ -208,6 +226,12 @@ def test_an_unknown_badge_that_was_refused_is_added_from_the_list(caretaker):
     assert page.count("Add this badge") == page.count("Open the badge") == 1
     address = re.search(r'href="([^"]+)">Add this badge', page).group(1)
     assert 'value="A1"' in caretaker.get(address).content.decode()
+
+
+def test_a_refused_badge_is_told_to_be_like_a_known_one(caretaker):
+    Badge.objects.create(id_tag="04A1B2C3D4E580", comment="Anna")
+    Refusal.objects.create(id_tag="80E5D4C3B2A104", station="Place 1", reason="unknown")
+    assert "It may be 04A1B2C3D4E580 (Anna)" in text_of(caretaker.get("/admin/badges/refusal/"))
 
 
 # --- scanning

@@ -111,9 +111,14 @@ def test_a_number_that_a_spreadsheet_has_rounded_is_refused(cell):
         read_number(cell)
 
 
-@pytest.mark.parametrize("cell", ["a1b2c3", "04E10", "12E4567", "0012", "24cfd58", "1E5", "A-1/2"])
+@pytest.mark.parametrize("cell", ["a1b2c3", "04E10", "12E4567", "0012", "24cfd58", "1E5", "A-1/2", "12-34-56", "04:aa-bb:cc"])
 def test_a_number_stays_as_it_is(cell):
     assert read_number(cell) == cell
+
+
+@pytest.mark.parametrize("cell", ["04 aa bb cc dd ee ff", "04:AA:BB:CC:DD:EE:FF", "04-aa-bb-cc-dd-ee-ff"])
+def test_a_number_as_it_is_printed_is_read_as_stations_send_it(cell):
+    assert read_number(cell).upper() == "04AABBCCDDEEFF"
 
 
 @pytest.mark.parametrize(
