@@ -9,7 +9,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 from solo.admin import SingletonModelAdmin
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
@@ -46,7 +46,7 @@ class BadgeAdmin(BadgeFiles, BadgeList, ScanPages):
     fieldsets = [
         (None, {"fields": ["id_tag", "type", "is_active", "comment", "email", "expires_on"]}),
         (gettext_lazy("Where it may charge"), {"fields": ["is_good_everywhere", "stations"]}),
-        (gettext_lazy("Use"), {"fields": ["last_used", "created_at"]}),
+        (pgettext_lazy("badge", "Use"), {"fields": ["last_used", "created_at"]}),
     ]
 
     def get_fieldsets(self, request: HttpRequest, obj: Badge | None = None) -> Any:

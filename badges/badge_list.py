@@ -7,6 +7,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import ValidationError
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce, Greatest
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -25,10 +26,14 @@ MOST_TOGETHER = 1000
 NAMES_SHOWN = 3
 
 
-def last_uses(outer: str = "pk") -> QuerySet[Any]:
-    """Return the transactions of a badge, the newest first; the relation knows them, this app does not."""
-    transactions = Badge._meta.get_field("transactions").related_model._default_manager
-    return transactions.filter(badge=OuterRef(outer)).order_by("-started_at")
+# What is a use of a badge, and when it was; the relations know them, this app does not.
+USES = {"transactions": "started_at", "stop_requests": "asked_at"}
+
+
+def _last(relation: str) -> Subquery:
+    """Return when a badge was last used in one way."""
+    uses = Badge._meta.get_field(relation).related_model._default_manager.filter(badge=OuterRef("pk"))
+    return Subquery(uses.order_by(f"-{USES[relation]}").values(USES[relation])[:1])
 
 
 class LastUseFilter(admin.SimpleListFilter):
@@ -51,17 +56,18 @@ class LastUseFilter(admin.SimpleListFilter):
         """Keep the chosen ones."""
         value = self.value() or ""
         if value == "never":
-            return queryset.filter(transactions=None)
+            return queryset.filter(transactions=None, stop_requests=None)
         period = PERIODS.get(value.removeprefix("not-"))
         if period is None:
             return queryset
-        used = Q(pk__in=_used_since(timezone.now() - period))
+        begin = timezone.now() - period
+        used = Q(pk__in=_used_since("transactions", begin)) | Q(pk__in=_used_since("stop_requests", begin))
         return queryset.filter(~used if value.startswith("not-") else used)
 
 
-def _used_since(begin: Any) -> QuerySet[Any]:
-    transactions = Badge._meta.get_field("transactions").related_model._default_manager
-    return transactions.filter(started_at__gte=begin).exclude(badge=None).values("badge")
+def _used_since(relation: str, begin: Any) -> QuerySet[Any]:
+    uses = Badge._meta.get_field(relation).related_model._default_manager
+    return uses.filter(**{f"{USES[relation]}__gte": begin}).exclude(badge=None).order_by().values("badge")
 
 
 class BadgeList(ModelAdmin):  # type: ignore[misc]
@@ -79,7 +85,16 @@ class BadgeList(ModelAdmin):  # type: ignore[misc]
     def get_queryset(self, request: HttpRequest) -> QuerySet[Badge]:
         """Fetch along the last use, and the stations."""
         found: QuerySet[Badge] = super().get_queryset(request)
-        return found.annotate(used_at=Subquery(last_uses().values("started_at")[:1])).prefetch_related("stations")
+        charged, stopped = _last("transactions"), _last("stop_requests")
+        newest = Greatest(Coalesce(charged, stopped), Coalesce(stopped, charged))  # of nothing SQLite makes nothing
+        return found.annotate(used_at=newest).prefetch_related("stations")
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Offer to delete last of all."""
+        actions: dict[str, Any] = super().get_actions(request)
+        if "delete_selected" in actions:
+            actions["delete_selected"] = actions.pop("delete_selected")
+        return actions
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Say along with the list the access rule, how many badges each tab has, and what goes on."""
@@ -121,7 +136,7 @@ class BadgeList(ModelAdmin):  # type: ignore[misc]
 
     @display(description=_("last use"), ordering="used_at")  # type: ignore[untyped-decorator]
     def last_used(self, badge: Any) -> Any:
-        """Say when it charged last."""
+        """Say when it charged last, or stopped somebody's charging."""
         return badge.used_at or gettext("never")
 
     @admin.action(description=_("Change settings"), permissions=["change"])

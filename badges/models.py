@@ -36,7 +36,7 @@ class Badge(models.Model):
     email = models.EmailField(_("e-mail"), blank=True)
     expires_on = models.DateField(_("expires on"), null=True, blank=True)
     is_good_everywhere = models.BooleanField(_("good for all stations"), default=True)
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
     class Meta:
         verbose_name = _("badge")

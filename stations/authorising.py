@@ -199,10 +199,13 @@ def _may_stop_here(badge: Badge, station: Station, running: Sequence[Running]) -
 def _ask_to_stop(station: Station, badge: Badge, running: Sequence[Running]) -> list[int]:
     """Keep a Supervisor's wish; returns what it ends at once."""
     now = timezone.now()
+    wish = StopRequest(station=station, badge=badge, id_tag=badge.id_tag, asked_at=now)
     if len(running) == 1:
-        StopRequest.objects.create(station=station, badge=badge, asked_at=now, transaction_id=running[0].pk)
+        wish.transaction_id = running[0].pk
+        wish.save()
         return [running[0].pk]
     again = StopRequest.objects.filter(station=station, badge=badge, open_until__gt=now)
     if not again.update(asked_at=now, open_until=now + ASKED_FOR):
-        StopRequest.objects.create(station=station, badge=badge, asked_at=now, open_until=now + ASKED_FOR)
+        wish.open_until = now + ASKED_FOR
+        wish.save()
     return []

@@ -11,13 +11,17 @@ from stations.models.installation import Station
 class StopRequest(models.Model):
     """A Supervisor's badge was presented where no connector is free.
 
-    `open_until`: so long it is asked which transaction is meant; None: that is known.
+    `open_until`: so long it is asked which transaction is meant; None: that is known. `id_tag` is the badge's number:
+    the record stays when the badge is deleted.
     """
 
     station = models.ForeignKey(
         Station, models.CASCADE, related_name="stop_requests", verbose_name=_("charging station")
     )
-    badge = models.ForeignKey(Badge, models.CASCADE, related_name="stop_requests", verbose_name=_("badge"))
+    badge = models.ForeignKey(
+        Badge, models.SET_NULL, null=True, related_name="stop_requests", verbose_name=_("badge")
+    )
+    id_tag = models.CharField(_("badge number"), max_length=20, blank=True)
     asked_at = models.DateTimeField(_("time"))
     open_until = models.DateTimeField(null=True, db_index=True)
     transaction = models.ForeignKey(
@@ -30,4 +34,4 @@ class StopRequest(models.Model):
         ordering = ["-asked_at", "-pk"]
 
     def __str__(self) -> str:
-        return f"{self.station}: {self.badge}"
+        return f"{self.station}: {self.badge or self.id_tag}"

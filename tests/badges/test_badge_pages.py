@@ -95,6 +95,49 @@ def test_badges_are_found_by_their_last_use(caretaker, station, used, found):
     assert numbers_in(caretaker.get(LIST, {"used": used})) == found
 
 
+def test_stopping_somebody_s_charging_is_a_use_of_a_supervisor_s_badge(caretaker, station):
+    stopping, charging, both = [Badge.objects.create(id_tag=number, type="supervisor") for number in ("A1", "B2", "C3")]
+    now = timezone.now()
+    for badge, days in ((charging, 2), (both, 3)):
+        Transaction.objects.create(
+            connector=station.connectors.get(),
+            id_tag=badge.id_tag,
+            badge=badge,
+            meter_start_wh=0,
+            meter_stop_wh=1,
+            started_at=now - timedelta(days=days),
+            stopped_at=now - timedelta(days=days),
+        )
+    for badge in (stopping, both):
+        StopRequest.objects.create(station=station, badge=badge, asked_at=now - timedelta(days=1))
+    rows = caretaker.get(LIST).context["cl"].result_list
+    assert {badge.id_tag: (now - badge.used_at).days for badge in rows} == {"A1": 1, "B2": 2, "C3": 1}
+    assert numbers_in(caretaker.get(LIST, {"used": "never"})) == []
+    assert numbers_in(caretaker.get(LIST, {"used": "not-month"})) == []
+
+
+def test_deleting_stands_last_of_what_can_be_done_with_several(caretaker):
+    Badge.objects.create(id_tag="A1")
+    choices = [value for value, _name in caretaker.get(LIST).context["action_form"].fields["action"].choices]
+    assert choices[-1] == "delete_selected"
+
+
+def test_the_enter_key_saves_and_does_no_more(caretaker):
+    page = caretaker.get(f"{LIST}add/").content.decode().partition('id="submit-row"')[2]
+    assert re.findall(r'name="(_\w+)"', page)[0] == "_save"
+
+
+def test_deleting_badges_says_what_it_means_and_keeps_what_they_stopped(caretaker, station):
+    badge = Badge.objects.create(id_tag="5A", type="supervisor")
+    StopRequest.objects.create(station=station, badge=badge, id_tag="5A", asked_at=timezone.now())
+    several = {"action": "delete_selected", "_selected_action": [badge.pk]}
+    for asked in (caretaker.get(f"{LIST}{badge.pk}/delete/"), caretaker.post(LIST, several)):
+        assert "A car that charges with it goes on." in text_of(asked)
+    caretaker.post(f"{LIST}{badge.pk}/delete/", {"post": "yes"})
+    assert not Badge.objects.exists()
+    assert "5A" in text_of(caretaker.get(STOPS)).partition("In the last seven days")[2]
+
+
 def test_the_rule_is_said_and_edited_by_administrators(caretaker, client):
     assert "Everybody may charge" in text_of(caretaker.get(LIST))
     BadgeSettings.objects.update(access_rule="badge")

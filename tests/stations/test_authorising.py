@@ -248,7 +248,8 @@ def test_a_supervisor_ends_the_only_charging_of_a_station(station, rule):
     presented = present(station, "5a")
     assert (presented.to_stop, presented.decision.is_accepted) == ([begun.pk], True)
     assert "parentIdTag" not in presented.decision.id_tag_info
-    assert StopRequest.objects.get().transaction == begun
+    wish = StopRequest.objects.get()
+    assert (wish.transaction, wish.id_tag) == (begun, wish.badge.id_tag)
 
 
 def test_a_supervisor_charges_where_a_connector_is_free():
