@@ -36,6 +36,10 @@ WORDS = [
     gettext_noop("View %s"),
     gettext_noop("The {name} “{obj}” was added successfully."),  # French: L’objet utilisateur
     gettext_noop("The {name} “{obj}” was changed successfully."),
+    gettext_noop("The {name} “{obj}” was added successfully. You may add another {name} below."),
+    gettext_noop("The {name} “{obj}” was changed successfully. You may add another {name} below."),
+    gettext_noop("The {name} “{obj}” was changed successfully. You may edit it again below."),
+    gettext_noop("You may edit it again below."),
     gettext_noop("The %(name)s “%(obj)s” was deleted successfully."),
     gettext_noop("Reset filters"),
     gettext_noop("Click to download"),
