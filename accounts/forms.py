@@ -107,6 +107,18 @@ class OwnPasswordForm(CountedForm, PasswordChangeForm):
     def __init__(self, user: User, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
         super().__init__(user, *args, **kwargs)
         self.request = request
+        labels = {
+            "old_password": _("Present password"),
+            "new_password1": _("New password"),
+            "new_password2": _("New password again"),
+        }
+        for name, label in labels.items():
+            self.fields[name].label = label
+
+    @property
+    def focused(self) -> str:
+        """Name the field to begin with: the first one that is wrong."""
+        return next((name for name in self.fields if name in self.errors), "old_password")
 
     def clean_new_password1(self) -> str:
         """Refuse the one that is to go: a temporary password would stay known to who gave it (SPEC S29)."""

@@ -50,7 +50,7 @@ def test_a_good_new_password_opens_the_overview(first_user):
 def test_a_password_that_breaks_one_rule_is_refused_at_its_field(first_user, weak):
     sign_in(first_user)
     page = change_password(first_user, weak).content.decode()
-    assert page.count("The password still needs:") == 1
+    assert page.count("The password still needs:") == 2  # in the summary and at the field
     assert 'href="#id_new_password2"' in page
 
 
@@ -92,3 +92,19 @@ def test_the_sign_in_page_speaks_the_browsers_language(client, language, title):
     page = client.get("/sign-in/", headers={"accept-language": language}).content.decode()
     assert f'<html lang="{language}">' in page
     assert title in page
+
+
+@pytest.mark.parametrize(("again", "field"), [("Other-1234", "new_password2"), ("Garage-2026", "old_password")])
+def test_what_is_wrong_with_a_new_password_is_said_at_its_field(first_user, again, field):
+    sign_in(first_user)
+    entered = {"old_password": FIRST_PASSWORD, "new_password1": "Garage-2026", "new_password2": again}
+    if field == "old_password":
+        entered["old_password"] = "wrong"
+    page = first_user.post("/password/", entered).content.decode()
+    (focused,) = re.findall(r"<input[^>]*autofocus>", page)
+    assert f'name="{field}"' in focused
+    assert f'aria-describedby="id_{field}_error"' in focused
+    assert f'id="id_{field}_error"' in page
+    name = {"old_password": "Present password", "new_password2": "New password again"}[field]
+    assert f'<a href="#id_{field}">{name}</a>' in page
+    assert f'<label for="id_{field}">{name}</label>' in page
