@@ -34,6 +34,7 @@ class Viewer:
     may_approve: bool
     may_configure: bool
     may_command: bool = False
+    wired_otherwise: int = 0
 
     @property
     def ocpp_addresses(self) -> list[str]:

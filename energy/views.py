@@ -12,6 +12,7 @@ from django.views.decorators.http import require_GET
 from accounts.access import has_role
 from accounts.models import Role
 from energy import curve, dashboard, live
+from stations.setting_up import count_wired_otherwise
 
 
 def _turned_away(request: HttpRequest) -> HttpResponse | None:
@@ -22,14 +23,16 @@ def _turned_away(request: HttpRequest) -> HttpResponse | None:
 
 
 def _viewer(request: HttpRequest) -> live.Viewer:
+    may_approve = request.user.has_perm("stations.change_station")
     return live.Viewer(
         language=translation.get_language() or "en",
         host=request.get_host(),
         is_secure=request.is_secure(),
         is_signed_in=request.user.is_authenticated,
-        may_approve=request.user.has_perm("stations.change_station"),
+        may_approve=may_approve,
         may_configure=request.user.has_perm("energy.change_installation"),
         may_command=has_role(request.user, Role.ADMINISTRATOR),
+        wired_otherwise=count_wired_otherwise() if may_approve else 0,
     )
 
 

@@ -6,6 +6,7 @@ from channels.layers import get_channel_layer
 from django.utils import timezone, translation
 
 from accounts.models import AccessSettings, DashboardAccess, User
+from accounts.services import save_user
 from badges.models import Badge
 from energy import live
 from energy.allocation.model import REASON_TEXTS, ReasonCode
@@ -13,7 +14,7 @@ from energy.dashboard import compute_overview
 from energy.models import Allocation, Installation, Meter, Reading
 from energy.reasons import SENTENCES, explain
 from energy.sessions import Condition
-from stations.models import Station, Transaction
+from stations.models import Preconfiguration, Station, Transaction
 from tests.energy.overview_rows import NOW, add_connector, add_reading
 from tests.stations.machine import stand_at
 
@@ -379,3 +380,21 @@ async def test_a_visitors_stream_ends_when_the_dashboard_becomes_restricted(laye
     assert await anext(events) == b"event: ended\ndata: restricted\n\n"
     with pytest.raises(StopAsyncIteration):
         await anext(events)
+
+
+def test_administrators_alone_are_told_of_stations_that_say_they_are_wired_otherwise(client):
+    AccessSettings.objects.update_or_create(pk=1, defaults={"setup_done_at": NOW})
+    station = Station.objects.create(identity="CP1", phase_rotation="L1L2L3")
+    Preconfiguration.objects.create(station=station, reported={"ConnectorPhaseRotation": ["0.STR,1.STR", False]})
+    told = {}
+    for role in ("advanced", "administrator"):
+        client.force_login(save_user(username=role, role=role))
+        told[role] = "1 station says that its phases are wired otherwise" in client.get("/").content.decode()
+    assert told == {"advanced": False, "administrator": True}
+
+
+def test_before_anything_is_set_up_nothing_is_said_to_be_shared(client):
+    Installation.objects.update(fuse_a=None)
+    page = client.get("/").content.decode()
+    assert "Nothing can be shared yet" in page
+    assert "is shared." not in page
