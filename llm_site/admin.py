@@ -20,6 +20,8 @@ from accounts.models import Role
 class Site(UnfoldAdminSite):  # type: ignore[misc]
     """The admin: who is signed in and may not is told which profile is needed, as on our own pages."""
 
+    empty_value_display = "–"
+
     def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:
         """Guard a view."""
         admit = super().admin_view(view, cacheable)

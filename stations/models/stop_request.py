@@ -18,9 +18,7 @@ class StopRequest(models.Model):
     station = models.ForeignKey(
         Station, models.CASCADE, related_name="stop_requests", verbose_name=_("charging station")
     )
-    badge = models.ForeignKey(
-        Badge, models.SET_NULL, null=True, related_name="stop_requests", verbose_name=_("badge")
-    )
+    badge = models.ForeignKey(Badge, models.SET_NULL, null=True, related_name="stop_requests", verbose_name=_("badge"))
     id_tag = models.CharField(_("badge number"), max_length=20, blank=True)
     asked_at = models.DateTimeField(_("time"))
     open_until = models.DateTimeField(null=True, db_index=True)

@@ -53,6 +53,12 @@ def said(answer):
 # --- the list
 
 
+def test_a_cell_without_a_value_shows_a_dash(caretaker):
+    Badge.objects.create(id_tag="A1")
+    cells = re.findall(r"<td[^>]*field-expires_on[^>]*>(.*?)</td>", caretaker.get(LIST).content.decode(), re.DOTALL)
+    assert [re.sub(r"<[^>]+>|\s", "", cell) for cell in cells] == ["–"]
+
+
 def test_the_tabs_count_and_choose(caretaker):
     for number, kind in enumerate(["standard", "standard", "supervisor", "pending"]):
         Badge.objects.create(id_tag=f"A{number}", type=kind)

@@ -111,7 +111,9 @@ def test_a_number_that_a_spreadsheet_has_rounded_is_refused(cell):
         read_number(cell)
 
 
-@pytest.mark.parametrize("cell", ["a1b2c3", "04E10", "12E4567", "0012", "24cfd58", "1E5", "A-1/2", "12-34-56", "04:aa-bb:cc"])
+@pytest.mark.parametrize(
+    "cell", ["a1b2c3", "04E10", "12E4567", "0012", "24cfd58", "1E5", "A-1/2", "12-34-56", "04:aa-bb:cc"]
+)
 def test_a_number_stays_as_it_is(cell):
     assert read_number(cell) == cell
 
