@@ -30,9 +30,15 @@ NAMES_SHOWN = 3
 USES = {"transactions": "started_at", "stop_requests": "asked_at"}
 
 
+def _uses(relation: str) -> QuerySet[Any]:
+    model: Any = Badge._meta.get_field(relation).related_model
+    found: QuerySet[Any] = model._default_manager.all()
+    return found
+
+
 def _last(relation: str) -> Subquery:
     """Return when a badge was last used in one way."""
-    uses = Badge._meta.get_field(relation).related_model._default_manager.filter(badge=OuterRef("pk"))
+    uses = _uses(relation).filter(badge=OuterRef("pk"))
     return Subquery(uses.order_by(f"-{USES[relation]}").values(USES[relation])[:1])
 
 
@@ -66,8 +72,7 @@ class LastUseFilter(admin.SimpleListFilter):
 
 
 def _used_since(relation: str, begin: Any) -> QuerySet[Any]:
-    uses = Badge._meta.get_field(relation).related_model._default_manager
-    return uses.filter(**{f"{USES[relation]}__gte": begin}).exclude(badge=None).order_by().values("badge")
+    return _uses(relation).filter(**{f"{USES[relation]}__gte": begin}).exclude(badge=None).order_by().values("badge")
 
 
 class BadgeList(ModelAdmin):  # type: ignore[misc]
