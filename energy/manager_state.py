@@ -10,7 +10,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from energy.allocation import Timing
+from energy.allocation.headroom import is_too_high
 from energy.models import Installation, Meter, Mode, Reading
+from energy.observing import usable_limit
 from stations.models import Station, StationState
 
 LOOP_LATE_S = 5.0  # without a turn, besides the beat itself
@@ -33,6 +35,7 @@ class Cause(StrEnum):
     LOOP_STOPPED = "loop_stopped"
     NO_METER = "no_meter"
     METER_SILENT = "meter_silent"
+    METER_TOO_HIGH = "meter_too_high"
     FAIL_SAFE = "fail_safe"
 
 
@@ -43,6 +46,9 @@ _CAUSES = {
     Cause.LOOP_STOPPED: gettext_lazy("the control loop has not run since %(time)s"),
     Cause.NO_METER: gettext_lazy("no meter is set up"),
     Cause.METER_SILENT: gettext_lazy("meter silent since %(time)s"),
+    Cause.METER_TOO_HIGH: gettext_lazy(
+        "the meter reads more than three times the usable current: check the fuse and the transformer ratio"
+    ),
     Cause.FAIL_SAFE: gettext_lazy("the meter gives no usable value"),
 }
 
@@ -68,7 +74,7 @@ class ManagerState:
     @property
     def needs_meter(self) -> bool:
         """Say whether it is the meter that must be looked at."""
-        return self.cause in (Cause.NO_METER, Cause.METER_SILENT, Cause.FAIL_SAFE)
+        return self.cause in (Cause.NO_METER, Cause.METER_SILENT, Cause.METER_TOO_HIGH, Cause.FAIL_SAFE)
 
     @property
     def reason(self) -> str:
@@ -105,8 +111,14 @@ def manager_state(
     if silent_s >= timing.no_increase_s:
         return ManagerState(Level.DEGRADED, Cause.METER_SILENT, meter.failing_since)
     if reading.state == Cause.FAIL_SAFE:
-        return ManagerState(Level.DEGRADED, Cause.FAIL_SAFE)
+        cause = Cause.METER_TOO_HIGH if _reads_too_high(installation, reading) else Cause.FAIL_SAFE
+        return ManagerState(Level.DEGRADED, cause)
     return ManagerState(Level.OPERATIONAL)
+
+
+def _reads_too_high(installation: Installation, reading: Reading) -> bool:
+    grid = (reading.grid_l1_a, reading.grid_l2_a, reading.grid_l3_a)
+    return is_too_high([value or 0.0 for value in grid], usable_limit(installation))
 
 
 def silence_s(timing: Timing) -> float:

@@ -51,6 +51,7 @@ DUST_A = 1e-9
 OVER_A = 1.0  # further above the usable current than stations measure wrong
 RAISED_A = 5.0  # smaller raises than this are not looked for in the meter
 MOVED_A = 3.0  # what the building may have moved by while cars rose
+MOST_TIMES = 3  # the usable current: no meter of the installation reads more
 COARSE_S = 15.0  # older history is kept as the largest of so long
 
 
@@ -165,14 +166,18 @@ class Headroom:
         A reading that stays the same to the last digit is refused after `frozen_s`, if a station's own samples show
         that the load moved meanwhile: a quiet installation may well read the same for a minute.
         """
-        for value, limit in zip(grid, seen.limit, strict=True):
-            if not isfinite(value) or (limit > 0 and abs(value) > 3 * limit):
-                return False
+        if not all(map(isfinite, grid)) or is_too_high(grid, seen.limit):
+            return False
         if self.still is None or tuple(grid) != self.still:
             self.still, self.still_since = (grid[0], grid[1], grid[2]), seen.now
         if seen.now - self.still_since < self.timing.frozen_s:
             return True
         return not any(track.moved_after is not None and track.moved_after >= self.still_since for _, track in pairs)
+
+
+def is_too_high(grid: Sequence[float], limits: Sequence[float]) -> bool:
+    """Say whether a line reads more than the installation can take, A; a line without a limit says nothing."""
+    return any(limit > 0 and abs(value) > MOST_TIMES * limit for value, limit in zip(grid, limits, strict=True))
 
 
 def _sums(pairs: Pairs) -> list[float]:

@@ -119,3 +119,12 @@ def test_a_loop_in_fail_safe_is_degraded():
     add_connector()
     add_reading(state="fail_safe")
     assert state_at() == (Level.DEGRADED, Cause.FAIL_SAFE)
+
+
+@pytest.mark.parametrize(("reads_a", "cause"), [(151.0, Cause.FAIL_SAFE), (152.0, Cause.METER_TOO_HIGH)])
+def test_a_reading_beyond_reason_names_what_may_be_entered_wrong(client, reads_a, cause):
+    add_connector()
+    add_reading(timezone.now(), grid=(10.0, -reads_a, 10.0), state="fail_safe")
+    assert state_at(timezone.now()) == (Level.DEGRADED, cause)  # 3 x 80 % of 63 A are 151.2 A
+    told = "check the fuse and the transformer ratio" in client.get("/").content.decode()
+    assert told == (cause is Cause.METER_TOO_HIGH)
