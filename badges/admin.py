@@ -116,5 +116,5 @@ class RefusalAdmin(ReadOnlyAdmin):
         address = f"{reverse('admin:badges_badge_add')}?{urlencode({'id_tag': refusal.id_tag})}"
         way = format_html('<a class="underline" href="{}">{}</a>', address, _("Add this badge"))
         names = ", ".join(map(str, badges_like(refusal.id_tag)))
-        hint = _("It may be %(badges)s, read in another way.") % {"badges": names}
+        hint = _("Looks like %(other)s, read in another way.") % {"other": names}
         return format_html("{}<br>{}", way, hint) if names else way

@@ -280,7 +280,7 @@ def test_an_unknown_badge_that_was_refused_is_added_from_the_list(caretaker):
 def test_a_refused_badge_is_told_to_be_like_a_known_one(caretaker):
     Badge.objects.create(id_tag="04A1B2C3D4E580", comment="Anna")
     Refusal.objects.create(id_tag="80E5D4C3B2A104", station="Place 1", reason="unknown")
-    assert "It may be 04A1B2C3D4E580 (Anna)" in text_of(caretaker.get("/admin/badges/refusal/"))
+    assert "Looks like 04A1B2C3D4E580 (Anna)" in text_of(caretaker.get("/admin/badges/refusal/"))
 
 
 # --- scanning
