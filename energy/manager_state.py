@@ -47,7 +47,8 @@ _CAUSES = {
     Cause.NO_METER: gettext_lazy("no meter is set up"),
     Cause.METER_SILENT: gettext_lazy("meter silent since %(time)s"),
     Cause.METER_TOO_HIGH: gettext_lazy(
-        "the meter reads more than three times the usable current: check the fuse and the transformer ratio"
+        "the meter reads more than three times the usable current: "
+        "check the fuse and the primary of the current transformers"
     ),
     Cause.FAIL_SAFE: gettext_lazy("the meter gives no usable value"),
 }

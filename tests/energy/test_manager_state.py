@@ -126,5 +126,5 @@ def test_a_reading_beyond_reason_names_what_may_be_entered_wrong(client, reads_a
     add_connector()
     add_reading(timezone.now(), grid=(10.0, -reads_a, 10.0), state="fail_safe")
     assert state_at(timezone.now()) == (Level.DEGRADED, cause)  # 3 x 80 % of 63 A are 151.2 A
-    told = "check the fuse and the transformer ratio" in client.get("/").content.decode()
+    told = "check the fuse and the primary of the current transformers" in client.get("/").content.decode()
     assert told == (cause is Cause.METER_TOO_HIGH)
