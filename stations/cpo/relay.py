@@ -254,7 +254,8 @@ class Relay:
             self._asked[number] = waiting
             try:
                 await self._say(frames.call(number, action, payload))
-                return await asyncio.wait_for(waiting, CALL_TIMEOUT_S)
+                async with asyncio.timeout(CALL_TIMEOUT_S):  # wait_for may swallow a cancellation (to 3.12)
+                    return await waiting
             except TimeoutError:
                 raise NoAnswer(f"no answer to {action} in {CALL_TIMEOUT_S:g} s") from None
             except websockets.ConnectionClosed as error:
@@ -304,7 +305,8 @@ class Relay:
         again_s = LOOK_AGAIN_S if next_at is None else (next_at - timezone.now()).total_seconds()
         wait_s = min(again_s, beat_at - asyncio.get_running_loop().time(), LOOK_AGAIN_S)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._news.wait(), max(wait_s, 0.0))
+            async with asyncio.timeout(max(wait_s, 0.0)):
+                await self._news.wait()
 
     async def _boot(self) -> float:
         """Introduce the station until it is accepted; returns the seconds between heartbeats."""
@@ -420,7 +422,8 @@ class Relay:
             said = await in_database(said_of_start, transaction_id=transaction_id)
             if said is not None or not self.is_accepted:
                 return said or otherwise
-            answer = await asyncio.wait_for(asyncio.shield(waiting), ANSWER_WITHIN_S)
+            async with asyncio.timeout(ANSWER_WITHIN_S):
+                answer = await asyncio.shield(waiting)
             return read_tag_info(answer.get("idTagInfo")) or otherwise
         except TimeoutError:
             return otherwise
