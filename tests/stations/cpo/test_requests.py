@@ -43,7 +43,8 @@ async def test_a_station_that_is_away_does_nothing_and_the_operator_sees_it_unav
     async with Operator() as operator:
 
         def last():
-            return operator.all("StatusNotification")[-1]["status"]
+            told = operator.all("StatusNotification")
+            return told[-1]["status"] if told else None
 
         async with Garage(operator) as garage:
             await accepted()
