@@ -17,7 +17,7 @@ LOOKS = {
 }
 WORDS = {
     "en": ("Save the password", "Germany", "Confirm", "Back", "Restricted", "Skip", "Before you start"),
-    "fr": ("Enregistrer le mot de passe", "Allemagne", "Valider", "Précédent", "Restreint", "Passer", "Avant"),
+    "fr": ("Enregistrer le mot de passe", "Allemagne", "Valider", "Précédent", "Restreint", "Fermer", "Avant"),
     "de": ("Passwort speichern", "Deutschland", "Bestätigen", "Zurück", "Eingeschränkt", "überspringen", "Bevor"),
 }
 
