@@ -30,8 +30,8 @@ becomes B at the latest `free_after_s` after acceptance. As B is formed anew fro
 The one case that cannot be told apart is a rise of the building in the very second in which cars obey: the two cancel
 in G. So where a line gets over the usable current, decreases accepted before that reading are taken as done at once,
 rises that were only guessed are taken back by as much as it is over, and while it is over, nothing is put down to
-raises, unless all lines rose just as the cars were raised (`_fits`). If that was wrong, too much is cut by that part,
-and given back after `ramp_hold_s`.
+raises, unless all lines rose just as cars were raised or have begun (`_fits`). If that was wrong, too much is cut by
+that part, and given back after `ramp_hold_s`.
 
 A car that takes less by itself looks like the building falling until its station reports. So current is *given* only by
 the largest B of a window that reaches back to the oldest sample in use.
@@ -117,7 +117,7 @@ class Headroom:
             taken += _move(-moved, line, list(_guesses(pairs, line, moved, seen.now, self.timing)))
             rests.append(grid[line] - building[line] - taken)
         rises = [list(_rises(pairs, line, seen.now, self.timing)) for line in range(3)]
-        have_risen = _fits(rests, [sum(room for _, room in rooms) for rooms in rises])
+        have_risen = _fits(rests, rises)
         for line, rest in enumerate(rests):
             over = grid[line] - seen.limit[line]
             is_over = over > OVER_A
@@ -213,13 +213,22 @@ def _guesses(pairs: Pairs, line: int, moved: float, now: float, timing: Timing) 
             yield track, guess
 
 
-def _fits(rests: Sequence[float], rooms: Sequence[float]) -> bool:
+def _fits(rests: Sequence[float], rises: Sequence[Sequence[tuple[Track, float]]]) -> bool:
     """Tell whether the meter rose on all lines as cars that were raised would make it rise, and little more.
 
-    That a building does the same, on each line and by as much, in the same seconds, is not likely.
+    That a building does the same, on each line and by as much, in the same seconds, is not likely. Whoever may still
+    follow an older limit than the one it was told, as a car that has just begun at its standing current, need not.
     """
-    raised = [(rest, room) for rest, room in zip(rests, rooms, strict=True) if room >= RAISED_A]
-    return bool(raised) and all(room - OVER_A <= rest <= room + MOVED_A for rest, room in raised)
+    raised = []
+    for rest, rooms in zip(rests, rises, strict=True):
+        most = sum(room for _, room in rooms)
+        if most >= RAISED_A:
+            raised.append((rest, most, sum(room for track, room in rooms if track.ceiling <= track.told)))
+    highest = max((rest for rest, _, _ in raised), default=0.0)
+    return bool(raised) and all(
+        max(sure - OVER_A, highest - MOVED_A if sure < most else 0.0) <= rest <= most + MOVED_A
+        for rest, most, sure in raised
+    )
 
 
 def unproven(pairs: Pairs, now: float, timing: Timing) -> list[float]:
@@ -261,7 +270,6 @@ def _rises(pairs: Pairs, line: int, now: float, timing: Timing) -> Iterable[tupl
     for seen, track in pairs:
         if not seen.charging or not (track.is_rising(now, timing) or not seen.connected):
             continue
-        reach = track.told if track.told and seen.connected else track.in_force()
-        room = reach - track.estimate[line]
+        room = track.in_force() - track.estimate[line]
         if room > 0 and line in track.lines(seen):
             yield track, room

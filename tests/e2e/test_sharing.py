@@ -12,7 +12,7 @@ pytestmark = pytest.mark.e2e
 product = pytest.fixture(running, name="product")
 
 SITE = """
-installation: {{name: Six, mode: dynamic, phases: 3, fuse_a: 63, derating_percent: 20, fail_safe_a: 6}}
+installation: {{name: Six, mode: dynamic, phases: 3, fuse_a: 63, derating_percent: 20, measurement: direct}}
 meter: {{model: eastron_sdm630, url: "tcp://127.0.0.1:{port}", unit: 1}}
 stations:
 """
@@ -64,7 +64,7 @@ async def test_six_cars_share_what_the_building_leaves_and_fall_back_when_the_me
         await until(shares_equally, 2 * SETTLED_WITHIN_S)
 
         await meter.set_mode("off")
-        await until(lambda: offers(stations) == [6] * 6, 15)
+        await until(lambda: offers(stations) == [8.4] * 6, 15)
         await until_known(product, "SELECT count(*) = 6 FROM energy_allocation WHERE reason = 'meter_silent'")
 
         await meter.set_mode("on")

@@ -367,6 +367,18 @@ def test_a_building_that_moves_a_little_while_cars_begin_does_not_stop_them(line
     assert plant.longest_over_s <= 3.5
 
 
+@pytest.mark.parametrize("apart_s", [0, 0.5, 2])
+def test_cars_that_begin_together_at_standing_currents_that_do_not_fit_are_lowered_and_not_stopped(apart_s):
+    cars = [replace(car, fail_safe=8.4, plugged_at=5 + at * apart_s) for at, car in enumerate(garage(6))]
+    plant = Plant(cars, equally(50.4), lambda _now: equally(10))
+    plant.run(5)
+    for car in cars:
+        car.coming.append((car.plugged_at + 1, 8.4))  # the contactor closes a second after the session has begun
+    plant.run(120)
+    assert [car.starts for car in cars] == [1] * 6
+    assert plant.limits() == pytest.approx([40.4 / 6] * 6, abs=0.1)
+
+
 def test_a_step_of_the_building_while_cars_begin_is_still_answered_in_full():
     plant = Plant(garage(3), equally(60), step_at(1, equally(10), (45, 10, 10)))
     plant.run(60)
