@@ -4,6 +4,11 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.db import connections
 from django.utils import timezone, translation
+from hypothesis import settings as hypothesis_settings
+
+# The same code is tried with the same examples each time: what fails, fails for who changed it.
+hypothesis_settings.register_profile("suite", derandomize=True)
+hypothesis_settings.load_profile("suite")
 
 pytest.register_assert_rewrite("tests.certification")  # its cases assert outside test modules
 

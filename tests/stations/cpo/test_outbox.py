@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from stations.cpo import outbox
+from stations.cpo import outbox, telling
 from stations.metering import record_meter_values
 from stations.models import Connector, CpoLink, CpoMessage, CpoServer, CpoTransaction, Station, Transaction
 from stations.ocpp16.normalise import read_meter_values, read_start, read_stop
@@ -70,16 +70,20 @@ class OutboxLife(RuleBasedStateMachine):
     def begin_life(self):
         self.atomic = transaction.atomic()
         self.atomic.__enter__()
+        telling._last_told.clear()  # the numbers of transactions come again
         self.station, self.link = station_with_operator()
         self.minute, self.cpo_id, self.lost = 0, 100, None
         self.open, self.happened, self.heard, self.numbers, self.ids = {}, [], [], {}, set()
 
     def teardown(self):
-        if hasattr(self, "atomic"):
+        if not hasattr(self, "atomic"):
+            return
+        try:
             while now_due(self.link) is not None:
                 self.answer_comes()
             assert self.heard == self.happened
             assert not CpoMessage.objects.filter(set_aside_at=None).exists()
+        finally:
             transaction.set_rollback(True)
             self.atomic.__exit__(None, None, None)
 
