@@ -256,7 +256,8 @@ class StationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             self._asked[message_id] = (action, waiting)
             try:
                 await self._say(frames.call(message_id, action, payload), action)
-                return await asyncio.wait_for(waiting, CALL_TIMEOUT_S)
+                async with asyncio.timeout(CALL_TIMEOUT_S):  # `wait_for` swallows cancellations until Python 3.12
+                    return await waiting
             except TimeoutError:
                 self._expect_late(message_id, on_late)
                 self._count_unanswered()
