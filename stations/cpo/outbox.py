@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from django.db.models import F, Min, Q
 from django.utils import timezone
 
+from stations.cpo.badges import remember_tag
 from stations.cpo.ids import cpo_number, needs_number
 from stations.cpo.policy import MOST_LOSSES, backoff_s, is_set_aside, read_tag_info
 from stations.editions import has_operators
@@ -125,17 +126,22 @@ def next_message(*, link_id: int, web_id: str) -> tuple[Outgoing | None, datetim
 @transaction.atomic
 def settle_message(*, message_id: int, answer: dict[str, Any]) -> bool:
     """Take a message off the queue with what its answer says; False where it makes no sense, which is a refusal."""
-    row = CpoMessage.objects.select_for_update(of=("self",)).filter(pk=message_id).first()
+    rows = CpoMessage.objects.select_for_update(of=("self",)).select_related("link")
+    row = rows.filter(pk=message_id).first()
     if row is None:
         return True
+    info = read_tag_info(answer.get("idTagInfo"))
     if row.action == "StartTransaction" and row.transaction_id is not None:
-        number, info = answer.get("transactionId"), read_tag_info(answer.get("idTagInfo"))
+        number = answer.get("transactionId")
         if isinstance(number, bool) or not isinstance(number, int) or abs(number) >= 2**31 or info is None:
             note_refusal(message_id=message_id, code="", why=f"an answer without sense: {str(answer)[:200]}")
             return False
         CpoTransaction.objects.filter(transaction=row.transaction_id).update(cpo_id=number, status=info["status"])
         is_authorised = info["status"] == "Accepted"
         Transaction.objects.filter(cpo__transaction=row.transaction_id).update(is_authorised=is_authorised)
+    id_tag = orjson.loads(row.payload).get("idTag") if info is not None else None
+    if info is not None and id_tag is not None:
+        remember_tag(server_id=row.link.server_id, id_tag=id_tag, info=info)
     row.delete()
     return True
 

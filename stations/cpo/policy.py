@@ -85,7 +85,7 @@ NOT_DONE = {
 
 # Of what the load manager needs, the operator sees and sets a copy: the station's own keys stay as they are.
 HEARTBEAT, SAMPLES = "HeartbeatInterval", "MeterValueSampleInterval"
-SECURITY_KEYS = frozenset({"AuthorizationKey", "SecurityProfile", "CpoName", "AdditionalRootCertificateCheck"})
+SECURITY_KEYS = frozenset({"authorizationkey", "securityprofile", "cponame", "additionalrootcertificatecheck"})
 KEPT_AS_COPY = {
     HEARTBEAT: "300",
     SAMPLES: "60",
@@ -108,6 +108,8 @@ FIXED = {
     "ChargingScheduleMaxPeriods": "100",
     "MaxChargingProfilesInstalled": "20",
 }
+SPELLING = {name.casefold(): name for name in (*KEPT_AS_COPY, *FIXED)}
+FEATURES, OWN_FEATURES = "SupportedFeatureProfiles", ("LocalAuthListManagement", "SmartCharging", "RemoteTrigger")
 CONNECTION_KEYS = ("url", "endpoint", "password", "authorizationkey", "apn", "backend")
 LONGEST_VALUE = 500
 
@@ -121,9 +123,20 @@ def way_of(action: str, barred: list[str]) -> Way:
     return Way.ANSWERED if action in ANSWERED else Way.UNKNOWN
 
 
+def spelled(name: str) -> str:
+    """Return a configuration key as it is spelled here: keys are compared without case (CiString50Type)."""
+    return SPELLING.get(name.casefold(), name)
+
+
 def is_connection_key(name: str) -> bool:
     """Say whether a configuration key leads the station away from the load manager, or is a secret between the two."""
-    return name in SECURITY_KEYS or any(part in name.casefold() for part in CONNECTION_KEYS)
+    return name.casefold() in SECURITY_KEYS or any(part in name.casefold() for part in CONNECTION_KEYS)
+
+
+def with_own_features(value: str) -> str:
+    """Add to the SupportedFeatureProfiles of a station (§9.1.24) what the load manager answers in its place."""
+    theirs = [part.strip() for part in value.split(",") if part.strip()]
+    return ",".join([*theirs, *(feature for feature in OWN_FEATURES if feature not in theirs)])
 
 
 def change_copy(name: str, value: str) -> str:

@@ -10,7 +10,7 @@ import contextlib
 import logging
 import random
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -376,14 +376,15 @@ class Relay:
         self._said |= await in_database(statuses_of, link_id=self.terms.link_id)
         self.wake()
 
-    async def ask(self, action: str, payload: Payload) -> Payload:
+    async def ask(self, question: Coroutine[Any, Any, Payload]) -> Payload:
         """Ask the operator on behalf of the station, for as long as a station may wait; raises OperatorAway.
 
-        An answer that comes later is heard all the same.
+        The question goes on: what is answered later is heard all the same.
         """
         if not self.is_accepted:
+            question.close()
             raise OperatorAway("not accepted by the operator")
-        asking: asyncio.Task[Payload] = self._start(self.call(action, payload))
+        asking: asyncio.Task[Payload] = self._start(question)
         try:
             await asyncio.wait((asking,), timeout=ANSWER_WITHIN_S)
             if not asking.done() or asking.cancelled():
@@ -395,21 +396,25 @@ class Relay:
     async def authorise(self, id_tag: str) -> Payload:
         """Return the IdTagInfo of a badge: the operator's, or what is decided without it."""
         try:
-            answer = await self.ask("Authorize", {"idTag": id_tag})
-            info = read_tag_info(answer.get("idTagInfo"))
-        except (OperatorAway, OcppError):
-            info = None
-        if info is None:
-            return await in_database(said_alone, link_id=self.terms.link_id, id_tag=id_tag)
-        await in_database(remember_tag, server_id=self.terms.server_id, id_tag=id_tag, info=info)
-        return info
+            info = await self.ask(self._learn_of_badge(id_tag))
+        except OperatorAway:
+            info = {}
+        return info or await in_database(said_alone, link_id=self.terms.link_id, id_tag=id_tag)
+
+    async def _learn_of_badge(self, id_tag: str) -> Payload:
+        """Ask for a badge and keep what is said, also where the station was answered before; {}: nothing sensible."""
+        answer = await self.call("Authorize", {"idTag": id_tag})
+        info = read_tag_info(answer.get("idTagInfo"))
+        if info is not None:
+            await in_database(remember_tag, server_id=self.terms.server_id, id_tag=id_tag, info=info)
+        return info or {}
 
     async def transfer(self, payload: Payload) -> Payload:
         """Return the operator's answer to a DataTransfer of the station; it knows no vendor while it is away."""
         message = transfer_message(payload)
         try:
-            answer = await self.ask("DataTransfer", message) if message is not None else {}
-        except (OperatorAway, OcppError):
+            answer = await self.ask(self.call("DataTransfer", message)) if message is not None else {}
+        except OperatorAway:
             answer = {}
         is_sound = "status" in answer and schemas.fits("DataTransferResponse", answer)
         return answer if is_sound else {"status": "UnknownVendorId"}

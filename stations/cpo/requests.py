@@ -6,20 +6,21 @@ Each takes the relay and a payload that fits its schema, and returns the answer'
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from django.utils import timezone
-
 from stations.cpo import keeping
 from stations.cpo.ids import own_number
 from stations.cpo.policy import (
+    FEATURES,
     FIXED,
     KEPT_AS_COPY,
     NOT_DONE,
     Way,
     change_copy,
     is_connection_key,
+    spelled,
     way_of,
+    with_own_features,
 )
-from stations.cpo.standing import latest_progress, latest_values
+from stations.cpo.standing import known_now
 from stations.cpo.wording import transfer_message
 from stations.errors import StationAway
 from stations.ocpp16 import schemas
@@ -140,7 +141,7 @@ async def composite_schedule(relay: "Relay", payload: Payload) -> Payload:
 
 async def get_configuration(relay: "Relay", payload: Payload) -> Payload:
     """GetConfiguration (§5.8): the station's, with copies of the keys that the load manager needs itself."""
-    asked = payload.get("key") or []
+    asked = [spelled(name) for name in payload.get("key") or []]
     copies = await in_database(keeping.copied_settings, link_id=relay.terms.link_id)
     known = {
         name: {"key": name, "readonly": name in FIXED, "value": value}
@@ -153,10 +154,18 @@ async def get_configuration(relay: "Relay", payload: Payload) -> Payload:
         reply = await _configuration_of_station(relay, theirs)
         for entry in reply.get("configurationKey") or []:
             if not is_connection_key(entry["key"]):
-                known.setdefault(entry["key"], entry)
-        unknown += [name for name in theirs if name not in known]
+                known.setdefault(spelled(entry["key"]), _completed(entry))
+        told = {name.casefold() for name in known}
+        unknown += [name for name in theirs if name.casefold() not in told]
     answered: Payload = {"configurationKey": list(known.values())[:MOST_KEYS_SAID]}
     return {**answered, **({"unknownKey": unknown} if unknown else {})}
+
+
+def _completed(entry: Payload) -> Payload:
+    """Add what the load manager does in the place of the station to what that says it can do."""
+    if entry["key"].casefold() != FEATURES.casefold():
+        return entry
+    return {**entry, "value": with_own_features(entry.get("value", ""))}
 
 
 async def _configuration_of_station(relay: "Relay", names: list[str]) -> Payload:
@@ -173,7 +182,7 @@ async def _configuration_of_station(relay: "Relay", names: list[str]) -> Payload
 
 async def change_configuration(relay: "Relay", payload: Payload) -> Payload:
     """ChangeConfiguration (§5.3): of the keys that the load manager needs, a copy is changed."""
-    name, value = payload["key"], text(payload["value"], 500)
+    name, value = spelled(payload["key"]), text(payload["value"], 500)
     if name not in KEPT_AS_COPY and name not in FIXED and not is_connection_key(name):
         return await forward(relay, "ChangeConfiguration", payload)
     status = change_copy(name, payload["value"])
@@ -205,22 +214,16 @@ async def send_list(relay: "Relay", payload: Payload) -> Payload:
 
 async def trigger(relay: "Relay", payload: Payload) -> Payload:
     """TriggerMessage (§5.17), from what is known."""
-    wanted, link_id = payload["requestedMessage"], relay.terms.link_id
+    wanted = payload["requestedMessage"]
     if wanted == "BootNotification":
         relay.boot_again()
-    elif wanted == "Heartbeat":
-        relay.tell("Heartbeat", "Heartbeat", {})
-    elif wanted == "StatusNotification":
-        await relay.tell_statuses()
-    elif wanted == "MeterValues":
-        for number, values in (await in_database(latest_values, link_id=link_id, at=timezone.now())).items():
-            relay.tell(("MeterValues", number), "MeterValues", values)
-    else:
-        said = await in_database(latest_progress, link_id=link_id, action=wanted)
-        if said is None:
-            return {"status": "Rejected"}
-        relay.tell(wanted, wanted, said)
-    return {"status": "Accepted"}
+        return {"status": "Accepted"}
+    known = await in_database(
+        known_now, link_id=relay.terms.link_id, action=wanted, connector=payload.get("connectorId")
+    )
+    for subject, said in known.items():
+        relay.tell(subject, wanted, said)
+    return {"status": "Accepted" if known else "Rejected"}
 
 
 Handler = Callable[["Relay", Payload], Awaitable[Payload]]

@@ -1,6 +1,5 @@
 """How links stand: which there are, what they have to say when they begin, and what the operator has set."""
 
-from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -17,6 +16,7 @@ from stations.models import (
     Connector,
     CpoLink,
     CpoServer,
+    CpoTransaction,
     LinkState,
     ProgressKind,
     Station,
@@ -27,11 +27,9 @@ from stations.ocpp16.normalise import MeterValues, Sample
 from stations.ocpp16.schemas import fits
 
 Payload = dict[str, Any]
-PROGRESS_KINDS = {
-    "DiagnosticsStatusNotification": ProgressKind.DIAGNOSTICS,
-    "FirmwareStatusNotification": ProgressKind.FIRMWARE,
-    "LogStatusNotification": ProgressKind.LOG,
-    "SignedFirmwareStatusNotification": ProgressKind.SIGNED_FIRMWARE,
+PROGRESS_KINDS = {  # what may be triggered, and the words that end it
+    "DiagnosticsStatusNotification": (ProgressKind.DIAGNOSTICS, {"Uploaded", "UploadFailed"}),
+    "FirmwareStatusNotification": (ProgressKind.FIRMWARE, {"DownloadFailed", "InstallationFailed", "Installed"}),
 }
 
 
@@ -97,22 +95,35 @@ def heartbeat_s(*, link_id: int, otherwise: float) -> float:
     return max(1.0, float(kept[HEARTBEAT])) if kept.get(HEARTBEAT) else otherwise
 
 
-def latest_values(*, link_id: int, at: datetime) -> dict[int, Payload]:
-    """Return a MeterValues of what each connector last measured."""
-    said = {}
-    for row in Connector.objects.filter(station__cpo_links=link_id):
-        known = row.measured_at or at
-        currents_a = (row.current_l1_a, row.current_l2_a, row.current_l3_a)
-        sample = Sample(known, "Trigger", row.energy_wh, row.power_w, currents_a)
-        payload = meter_message({}, MeterValues(row.number, None, (sample,)), is_of_transaction=False)
-        if payload is not None:
-            said[row.number] = payload
-    return said
+def known_now(*, link_id: int, action: str, connector: int | None) -> dict[Any, Payload]:
+    """Return what can be told by an action now, each with its subject; empty: nothing. `connector` None: of all."""
+    if action == "Heartbeat":
+        return {action: {}}
+    if action in PROGRESS_KINDS:
+        said = latest_progress(link_id=link_id, action=action)
+        return {} if said is None else {action: said}
+    rows = Connector.objects.filter(station__cpo_links=link_id).select_related("station").order_by("number")
+    if connector is not None:
+        rows = rows.filter(number=connector)
+    if action == "StatusNotification":
+        return {row.number: status_of(row) for row in rows}
+    values = {("MeterValues", row.number): values_of(row, link_id) for row in rows}
+    return {subject: said for subject, said in values.items() if said is not None}
+
+
+def values_of(row: Connector, link_id: int) -> Payload | None:
+    """Return a MeterValues of what a connector last measured; None where it measured nothing."""
+    currents_a = (row.current_l1_a, row.current_l2_a, row.current_l3_a)
+    sample = Sample(row.measured_at or timezone.now(), "Trigger", row.energy_wh, row.power_w, currents_a)
+    payload = meter_message({}, MeterValues(row.number, None, (sample,)), is_of_transaction=False)
+    running = CpoTransaction.objects.filter(link=link_id, transaction__connector=row, transaction__stopped_at=None)
+    number = running.values_list("cpo_id", flat=True).first()
+    return payload if payload is None or number is None else {**payload, "transactionId": number}
 
 
 def latest_progress(*, link_id: int, action: str) -> Payload | None:
-    """Return the newest report of an update or an upload; None where there is none that can be told."""
-    kind = PROGRESS_KINDS.get(action)
+    """Return how far an update or an upload is: Idle where none is under way (§7.20); None: unknown."""
+    kind, ended = PROGRESS_KINDS[action]
     rows = StationProgress.objects.filter(station__cpo_links=link_id, kind=kind)
     status = rows.values_list("status", flat=True).first()
-    return None if status is None else progress_message(action, {"status": status})
+    return progress_message(action, {"status": "Idle" if status is None or status in ended else status})

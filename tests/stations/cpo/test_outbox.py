@@ -12,7 +12,16 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 
 from stations.cpo import outbox, telling
 from stations.metering import record_meter_values
-from stations.models import Connector, CpoLink, CpoMessage, CpoServer, CpoTransaction, Station, Transaction
+from stations.models import (
+    Connector,
+    CpoIdTag,
+    CpoLink,
+    CpoMessage,
+    CpoServer,
+    CpoTransaction,
+    Station,
+    Transaction,
+)
 from stations.ocpp16.normalise import read_meter_values, read_start, read_stop
 from stations.transactions import start_transaction, stop_transaction
 
@@ -49,8 +58,8 @@ def measure(station, number, minute, connector=1):
     record_meter_values(reports=[(station.pk, type(values)(values.connector, number, values.samples, raw))])
 
 
-def end(station, number, minute):
-    raw = {"transactionId": number, "meterStop": minute, "timestamp": at(minute)}
+def end(station, number, minute, **more):
+    raw = {"transactionId": number, "meterStop": minute, "timestamp": at(minute), **more}
     stop_transaction(station_id=station.pk, stop=read_stop(raw, timezone.now()), raw=raw)
 
 
@@ -217,6 +226,17 @@ def test_an_answer_without_a_number_is_a_refusal():
         assert not outbox.settle_message(message_id=now_due(link).pk, answer=answer)
     assert CpoMessage.objects.get().refusals == 3
     assert CpoTransaction.objects.get().cpo_id is None
+
+
+def test_what_is_said_of_a_badge_when_it_starts_and_stops_counts_while_the_operator_is_away():
+    station, link = station_with_operator()
+    number = begin(station, 1)
+    start = now_due(link)
+    outbox.settle_message(message_id=start.pk, answer={"transactionId": 4, "idTagInfo": {"status": "Accepted"}})
+    assert CpoIdTag.objects.get().id_tag == "A1"
+    end(station, number, 2, idTag="A1")
+    outbox.settle_message(message_id=now_due(link).pk, answer={"idTagInfo": {"status": "Blocked"}})
+    assert not CpoIdTag.objects.exists()
 
 
 def test_a_full_queue_is_thinned_and_starts_and_stops_stay(monkeypatch):

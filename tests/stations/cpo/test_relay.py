@@ -10,7 +10,7 @@ from channels.db import database_sync_to_async
 from accounts.secrets import seal
 from stations.cpo import links, relay
 from stations.cpo.causes import OperatorAway
-from stations.models import CpoLink, CpoMessage, CpoServer, CpoTransaction, Station, Transaction
+from stations.models import CpoIdTag, CpoLink, CpoMessage, CpoServer, CpoTransaction, Station, Transaction
 from tests.certificates import key_pem, new_key, server_certificate
 from tests.stations.cpo.operator import CLOSE, Operator, Refusal
 from tests.stations.wire import Wire, eventually, in_database, until
@@ -192,7 +192,7 @@ async def test_a_station_has_its_answer_though_the_connection_ends_before_the_op
                 await garage.ask("Authorize", idTag="A1")  # still holds up what is asked after it
             tasks = links.relay_of(garage.station_id)._tasks
             asking = asyncio.create_task(garage.ask("Authorize", idTag="B2"))
-            await eventually(lambda: [task.get_coro().__name__ for task in tasks].count("call") == 2)
+            await eventually(lambda: [task.get_coro().__name__ for task in tasks].count("_learn_of_badge") == 2)
             operator.sockets[-1].transport.abort()
             assert (await asking)["idTagInfo"]["status"] == "Accepted"
             assert "currentTime" in await garage.ask("Heartbeat")
@@ -279,6 +279,28 @@ async def test_an_answer_after_29_s_counts_though_the_station_was_answered_befor
         await garage.measure(number, 9.5)
         await eventually(lambda: garage.asked("RemoteStopTransaction"))
         assert len(operator.all("StartTransaction")) == 1
+
+
+@pytest.mark.parametrize(("late", "away"), [("Accepted", "Accepted"), ("Blocked", "Invalid")])
+async def test_what_is_said_of_a_badge_too_late_counts_when_it_is_held_to_the_reader_again(late, away, monkeypatch):
+    async with Operator() as operator, Garage(operator) as garage:
+        await accepted()
+        said = asyncio.get_running_loop().create_future()
+        if late == "Blocked":
+            await garage.ask("Authorize", idTag="A1")
+
+        async def reply(_payload):
+            return await said
+
+        operator.replies["Authorize"] = reply
+        with monkeypatch.context() as impatient:
+            impatient.setattr(relay, "ANSWER_WITHIN_S", 0.05)
+            await garage.ask("Authorize", idTag="A1")
+        said.set_result({"idTagInfo": {"status": late}})
+        await until(lambda: CpoIdTag.objects.exists() == (late == "Accepted"))
+        await operator.close()
+        await until(lambda: state()[0] == "unreachable")
+        assert (await garage.ask("Authorize", idTag="A1"))["idTagInfo"]["status"] == away
 
 
 async def test_an_operator_that_never_answers_is_left_and_asked_again_with_the_same_id(monkeypatch):

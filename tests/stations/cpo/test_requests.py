@@ -138,6 +138,33 @@ async def test_keys_that_the_load_manager_needs_are_copies_and_the_rest_is_the_s
         assert (await operator.ask("GetConfiguration", key=["Nothing"]))["unknownKey"] == ["Nothing"]
 
 
+async def test_keys_are_known_however_they_are_written():
+    async with Operator() as operator, Garage(operator) as garage:
+        await accepted()
+        before = len(garage.written())
+        copied = await operator.ask("ChangeConfiguration", key="metervaluesampleinterval", value="900")
+        assert copied == {"status": "Accepted"}
+        for key in ("securityprofile", "CPONAME"):
+            assert await operator.ask("ChangeConfiguration", key=key, value="3") == {"status": "Rejected"}
+        assert len(garage.written()) == before
+        said = await operator.ask("GetConfiguration", key=["METERVALUESAMPLEINTERVAL"])
+        assert said["configurationKey"] == [{"key": "MeterValueSampleInterval", "readonly": False, "value": "900"}]
+        garage.replies["GetConfiguration"] = lambda _payload: {
+            "configurationKey": [{"key": "NumberOfConnectors", "readonly": True, "value": "1"}]
+        }
+        assert "unknownKey" not in await operator.ask("GetConfiguration", key=["numberofconnectors"])
+
+
+async def test_what_the_load_manager_answers_is_among_what_the_station_is_said_to_support():
+    async with Operator() as operator, Garage(operator) as garage:
+        await accepted()
+        garage.replies["GetConfiguration"] = lambda _payload: {
+            "configurationKey": [{"key": "SupportedFeatureProfiles", "readonly": True, "value": "Core, RemoteTrigger"}]
+        }
+        (entry,) = (await operator.ask("GetConfiguration", key=["SupportedFeatureProfiles"]))["configurationKey"]
+        assert entry["value"] == "Core,RemoteTrigger,LocalAuthListManagement,SmartCharging"
+
+
 async def test_its_list_of_badges_decides_while_it_is_away_and_its_cache_can_be_cleared():
     async with Operator() as operator, Garage(operator) as garage:
         await accepted()
@@ -164,6 +191,61 @@ async def test_what_is_triggered_is_told_from_what_is_known(wanted):
         before = len(operator.all(wanted))
         assert await operator.ask("TriggerMessage", requestedMessage=wanted) == {"status": "Accepted"}
         await operator.hears(wanted, before + 1)
+    assert operator.faults == []
+
+
+async def trigger(operator, wanted, **more):
+    """Trigger a message, and return what was answered and the message, None: there was none."""
+    before = len(operator.all(wanted))
+    answer = await operator.ask("TriggerMessage", requestedMessage=wanted, **more)
+    if answer == {"status": "Accepted"}:
+        await operator.hears(wanted, before + 1)
+    return answer["status"], operator.all(wanted)[before:]
+
+
+async def test_a_message_of_one_connector_is_told_of_that_one_alone():
+    async with Operator() as operator, Garage(operator, connectors=2):
+        await accepted()
+        await operator.hears("StatusNotification", 2)
+        await in_database(lambda: Connector.objects.update(energy_wh=1234))
+        for wanted in ("StatusNotification", "MeterValues"):
+            status, told = await trigger(operator, wanted, connectorId=2)
+            assert (status, [payload["connectorId"] for payload in told]) == ("Accepted", [2])
+            assert await trigger(operator, wanted, connectorId=3) == ("Rejected", [])
+        await trigger(operator, "Heartbeat")
+        assert len(operator.all("MeterValues")) == 1
+
+
+async def test_what_was_never_measured_cannot_be_triggered():
+    async with Operator() as operator, Garage(operator):
+        await accepted()
+        assert await trigger(operator, "MeterValues") == ("Rejected", [])
+
+
+async def test_triggered_values_carry_the_operators_number_of_the_transaction_that_runs():
+    async with Operator() as operator, Garage(operator) as garage:
+        await accepted()
+        number = await garage.begin()
+        await garage.measure(number, 9.5)
+        await operator.hears("MeterValues")
+        await until(lambda: not CpoMessage.objects.exists())
+        _status, (told,) = await trigger(operator, "MeterValues")
+        assert told["transactionId"] == 1001
+    assert operator.faults == []
+
+
+@pytest.mark.parametrize(("action", "during", "after"), [
+    ("DiagnosticsStatusNotification", "Uploading", "UploadFailed"),
+    ("FirmwareStatusNotification", "Downloading", "Installed"),
+])  # fmt: skip
+async def test_what_is_triggered_of_an_update_or_an_upload_is_idle_before_and_after_it(action, during, after):
+    async with Operator() as operator, Garage(operator) as garage:
+        await accepted()
+        assert await trigger(operator, action) == ("Accepted", [{"status": "Idle"}])
+        for count, (said, triggered) in enumerate(((during, during), (after, "Idle"))):
+            await garage.ask(action, status=said)
+            await operator.hears(action, 2 * count + 2)
+            assert await trigger(operator, action) == ("Accepted", [{"status": triggered}])
     assert operator.faults == []
 
 
