@@ -7,10 +7,13 @@ import pytest
 from tests.certification.certificates import Authority
 from tests.certification.installation import SITE
 from tests.certification.operator import Operator
+from tests.certification.proxied import DIFFERENT
 from tests.certification.station import Station
 from tests.e2e.product import Product, free_port
 
 LONGEST_REASON = 300
+ALONE = "OCPP 1.6 certification cases of a central system"
+BEHIND = "The same between a station and an operator"
 outcomes = {}
 
 
@@ -59,15 +62,23 @@ def why(report):
 def pytest_runtest_logreport(report):
     """Keep how a case came out."""
     if "test_a_case" in report.nodeid and (report.when == "call" or report.outcome != "passed"):
-        outcomes[report.nodeid.partition("[")[2].rstrip("]")] = (report.outcome == "passed", why(report))
+        table = BEHIND if "operator_behind" in report.nodeid else ALONE
+        outcomes.setdefault(table, {})[report.nodeid.partition("[")[2].rstrip("]")] = report
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Print the table."""
-    if not outcomes:
-        return
-    terminalreporter.section("OCPP 1.6 certification cases of a central system")
-    for name, (passed, reason) in sorted(outcomes.items()):
-        terminalreporter.line(f"{'passed' if passed else 'failed'}  {name}" + ("" if passed else f" — {reason}"))
-    passed = sum(passed for passed, _reason in outcomes.values())
-    terminalreporter.line(f"{passed} of {len(outcomes)} cases pass")
+    """Print the tables."""
+    for table, reports in outcomes.items():
+        terminalreporter.section(table)
+        for name, report in sorted(reports.items()):
+            terminalreporter.line(f"{'passed' if report.passed else 'failed'}  {name}{remark(table, name, report)}")
+        passed = sum(report.passed for report in reports.values())
+        terminalreporter.line(f"{passed} of {len(reports)} cases pass")
+
+
+def remark(table, name, report):
+    """Say why a case does not pass, or what is another way than without an operator."""
+    if not report.passed:
+        return f" — {why(report)}"
+    number = name.removeprefix("TC_").partition("_CSMS")[0]
+    return f" — {DIFFERENT[number][1]}" if table == BEHIND and number in DIFFERENT else ""

@@ -2,10 +2,8 @@
 
 import asyncio
 import json
-import shutil
 import subprocess
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 import websockets
@@ -13,9 +11,10 @@ from ocpp.routing import on
 from ocpp.v16 import ChargePoint, call, call_result
 from ocpp.v16.enums import Action, ChargePointErrorCode, ChargePointStatus, ChargingProfileStatus, RegistrationStatus
 
+from tests.e2e.foreign import NODE, install, needs_npm
+
 pytestmark = pytest.mark.e2e
 
-NODE = Path(__file__).parent / "node"
 STATIC_SITE = "installation: {mode: static, fuse_a: 63, static_limit_a: 20, fail_safe_a: 6}\n"
 
 
@@ -92,10 +91,10 @@ async def test_it_completes_a_session_and_is_told_its_limits(product):
     assert live_limits[-1]["charging_schedule"]["charging_schedule_period"][0]["limit"] == 20
 
 
-@pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed: its station was not tried")
+@needs_npm
 def test_a_station_of_another_language_completes_a_session_too(product):
     product.apply(STATIC_SITE)
-    subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--silent"], cwd=NODE, check=True)
+    install()
     done = subprocess.run(
         ["node", "station.mjs", product.url, "Node 1"], cwd=NODE, check=True, timeout=90, capture_output=True, text=True
     )
