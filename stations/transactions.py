@@ -10,7 +10,7 @@ from badges.authorisation import Decision
 from badges.models import Reason
 from stations.authorising import judge_start, judge_stop
 from stations.cpo.outbox import current_link
-from stations.cpo.telling import tell_of_start, tell_of_stop
+from stations.cpo.telling import tell_of_loss, tell_of_start, tell_of_stop
 from stations.metering import keep_samples
 from stations.models import Connector, Station, Transaction
 from stations.ocpp16.normalise import CLOCK_FLAG, METER_FLAG, Start, Stop
@@ -49,10 +49,13 @@ def start_transaction(*, station_id: int, start: Start, raw: dict[str, Any]) -> 
         begun.stopped_at, begun.meter_stop_wh, begun.stop_reason = running.started_at, start.meter_wh, LOST
     elif running is not None:
         close_transaction(running, at=start.at, meter_wh=start.meter_wh, reason=LOST)
+        tell_of_loss(lost=running, is_stop_to_come=False)
     begun.save()
     link = current_link(connector.station)
     if link is not None:
         tell_of_start(link=link, begun=begun, start=start, raw=raw)
+        if begun.stopped_at is not None:
+            tell_of_loss(lost=begun, is_stop_to_come=True)
     if begun.stopped_at is None:
         lasting_a, standing_a = connector.lasting_limit_a, connector.station.standing_fail_safe_a
         held_a = standing_a if standing_a is None or lasting_a is None else lasting_a
@@ -100,11 +103,12 @@ def stop_transaction(*, station_id: int, stop: Stop, raw: dict[str, Any]) -> Dec
     else:
         if stop.transaction_id != found.pk:
             found.flags = [*found.flags, MATCHED_FLAG]
-        if found.stopped_at is None or found.stop_reason == LOST:
+        was_lost = found.stop_reason == LOST
+        if found.stopped_at is None or was_lost:
             found.raw_stop, found.stop_id_tag = raw, stop.id_tag
             found.flags = [*found.flags, *(flag for flag in stop.flags if flag not in found.flags)]
             close_transaction(found, at=stop.at, meter_wh=stop.meter_wh, reason=stop.reason)
-            tell_of_stop(ended=found, stop=stop)
+            tell_of_stop(ended=found, stop=stop, was_lost=was_lost)
             if found.connector_id is not None:
                 keep_samples((found.connector_id, found.pk, sample) for sample in stop.samples)
         elif raw != found.raw_stop:

@@ -63,8 +63,18 @@ def link_of(transaction_id: int) -> int | None:
     return CpoTransaction.objects.filter(transaction=transaction_id).values_list("link_id", flat=True).first()
 
 
-def enqueue(*, link_id: int, action: str, payload: dict[str, Any], transaction_id: int | None) -> int:
-    """Let an operator be told; returns the message (primary key)."""
+def enqueue(
+    *,
+    link_id: int,
+    action: str,
+    payload: dict[str, Any],
+    transaction_id: int | None,
+    held_until: datetime | None = None,
+) -> int:
+    """Let an operator be told; returns the message (primary key).
+
+    One that is held is not sent before its time, and lets the others pass until then.
+    """
     message = CpoMessage.objects.create(
         link_id=link_id,
         action=action,
@@ -72,8 +82,26 @@ def enqueue(*, link_id: int, action: str, payload: dict[str, Any], transaction_i
         transaction_id=transaction_id,
         queued_at=timezone.now(),
         set_aside_at=_waits_behind(transaction_id),
+        next_try_at=held_until,
     )
     return int(message.pk)
+
+
+def take_back(*, transaction_id: int, payload: dict[str, Any]) -> bool:
+    """Take back what was supposed of a transaction's end; True where the operator heard nothing of it, nor will.
+
+    One that is held goes. One that may be on its way says from now on what the station says: it is heard once.
+    """
+    supposed = CpoMessage.objects.filter(transaction=transaction_id, action="StopTransaction")
+    if supposed.filter(_held()).delete()[0]:
+        return True
+    supposed.update(payload=orjson.dumps(payload).decode())
+    return False
+
+
+def _held() -> Q:
+    """Match the messages that are not to be sent yet though nobody has refused them."""
+    return Q(refusals=0, next_try_at__gt=timezone.now())
 
 
 def _waits_behind(transaction_id: int | None) -> datetime | None:
@@ -105,10 +133,10 @@ def next_message(*, link_id: int, web_id: str) -> tuple[Outgoing | None, datetim
     """Return what is to be sent now, or when there will be something.
 
     Both None: nothing waits, or another process has taken the link over.
-    The oldest message holds up the others until it has its answer or is set aside.
+    The oldest message holds up the others until it has its answer or is set aside; one that is held lets them pass.
     """
-    waiting = CpoMessage.objects.filter(link=link_id, link__web_id=web_id, set_aside_at=None).order_by("pk")
-    while (row := waiting.first()) is not None:
+    waiting = CpoMessage.objects.filter(link=link_id, link__web_id=web_id, set_aside_at=None)
+    while (row := waiting.exclude(_held()).order_by("pk").first()) is not None:
         if row.next_try_at is not None and row.next_try_at > timezone.now():
             return None, row.next_try_at
         payload = orjson.loads(row.payload)
@@ -149,7 +177,9 @@ def settle_message(*, message_id: int, answer: dict[str, Any]) -> bool:
 @transaction.atomic
 def note_refusal(*, message_id: int, code: str, why: str) -> None:
     """Note that the operator refused a message; it is tried again later, or set aside in the end."""
-    row = CpoMessage.objects.select_for_update(of=("self",)).get(pk=message_id)
+    row = CpoMessage.objects.select_for_update(of=("self",)).filter(pk=message_id).first()
+    if row is None:
+        return
     row.refusals += 1
     row.error = text(f"{code}: {why}" if code else why, 300)
     if is_set_aside(refusals=row.refusals, losses=0, code=code):

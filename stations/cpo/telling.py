@@ -2,20 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Q
 from django.utils import timezone
 
 from stations.cpo.keeping import WAITS_FOR_CAR, sample_interval_s
-from stations.cpo.outbox import current_link, enqueue, enqueue_many, link_of
-from stations.cpo.wording import meter_message, start_message, stop_message
+from stations.cpo.outbox import current_link, enqueue, enqueue_many, link_of, take_back
+from stations.cpo.wording import loss_message, meter_message, start_message, stop_message
 from stations.models import CpoLink, CpoProfile, CpoTransaction, Station, Transaction
 from stations.ocpp16.normalise import MeterValues, Start, Stop
 
 PERIODIC = "Sample.Periodic"
 MOST_REMEMBERED = 10_000
+STOP_COMES_WITHIN = timedelta(hours=1)
 
 _last_told: dict[int, datetime] = {}
 """When the last periodic sample of each transaction that was told was measured; a restart tells one more."""
@@ -46,13 +47,36 @@ def tell_of_start(*, link: CpoLink, begun: Transaction, start: Start, raw: dict[
     )
 
 
-def tell_of_stop(*, ended: Transaction, stop: Stop) -> None:
-    """Let the operator be told that a transaction has ended, if it began with one; its limits end with it."""
+def tell_of_stop(*, ended: Transaction, stop: Stop, was_lost: bool) -> None:
+    """Let the operator be told that a transaction has ended, if it began with one; its limits end with it.
+
+    Of one that was counted as lost it was told already what was supposed (`tell_of_loss`): it hears of one end.
+    """
     link_id = link_of(ended.pk)
     if link_id is None or ended.meter_stop_wh is None or ended.stopped_at is None:
         return
     payload = stop_message(stop.sent or {}, stop, ended.meter_stop_wh, ended.stopped_at)
-    enqueue(link_id=link_id, action="StopTransaction", payload=payload, transaction_id=ended.pk)
+    if not was_lost or take_back(transaction_id=ended.pk, payload=payload):
+        enqueue(link_id=link_id, action="StopTransaction", payload=payload, transaction_id=ended.pk)
+    _forget(ended)
+
+
+def tell_of_loss(*, lost: Transaction, is_stop_to_come: bool) -> None:
+    """Let the operator be told of an end that was not heard: for it, the transaction would run for ever.
+
+    A start that a station kept is mostly followed by its stop: that is waited for.
+    """
+    link_id = link_of(lost.pk)
+    if link_id is None or lost.meter_stop_wh is None or lost.stopped_at is None:
+        return
+    held_until = timezone.now() + STOP_COMES_WITHIN if is_stop_to_come else None
+    payload = loss_message(lost.meter_stop_wh, lost.stopped_at)
+    enqueue(link_id=link_id, action="StopTransaction", payload=payload, transaction_id=lost.pk, held_until=held_until)
+    _forget(lost)
+
+
+def _forget(ended: Transaction) -> None:
+    """Forget what counts while a transaction runs."""
     CpoProfile.objects.filter(transaction=ended).delete()
     _last_told.pop(ended.pk, None)
 

@@ -86,6 +86,11 @@ def stop_message(raw: Mapping[str, Any], stop: Stop, meter_wh: int, stopped_at: 
     return payload
 
 
+def loss_message(meter_wh: int, stopped_at: datetime) -> Payload:
+    """Return a StopTransaction.req, but for its number, of a transaction whose end was not heard."""
+    return {"transactionId": 0, "meterStop": meter_wh, "timestamp": wire_time(stopped_at), "reason": "Other"}
+
+
 def _data(samples: tuple[Sample, ...]) -> Payload:
     values = _values(samples)
     return {"transactionData": values} if values else {}

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import orjson
 import pytest
+import time_machine
 from django.db import transaction
 from django.utils import timezone
 from hypothesis import HealthCheck, settings
@@ -105,6 +106,14 @@ class OutboxLife(RuleBasedStateMachine):
         if connector not in self.open:
             self.open[connector] = begin(self.station, self.tick(), connector)
             self.happened.append(("StartTransaction", self.open[connector], self.minute))
+
+    @rule(connector=st.sampled_from([1, 2]))
+    def a_stop_is_never_heard(self, connector):
+        if connector in self.open:
+            lost, minute = self.open[connector], self.tick()
+            self.open[connector] = begin(self.station, minute, connector)
+            self.happened.append(("StopTransaction", lost, minute))
+            self.happened.append(("StartTransaction", self.open[connector], minute))
 
     @rule(connector=st.sampled_from([1, 2]))
     def a_station_measures(self, connector):
@@ -237,6 +246,91 @@ def test_what_is_said_of_a_badge_when_it_starts_and_stops_counts_while_the_opera
     end(station, number, 2, idTag="A1")
     outbox.settle_message(message_id=now_due(link).pk, answer={"idTagInfo": {"status": "Blocked"}})
     assert not CpoIdTag.objects.exists()
+
+
+def ends_told():
+    """The ends that wait for an operator: transaction, meter, minute."""
+    rows = CpoMessage.objects.filter(action="StopTransaction").order_by("pk").values_list("transaction", "payload")
+    told = [(number, orjson.loads(payload)) for number, payload in rows]
+    return [(number, said["meterStop"], said["timestamp"][11:16]) for number, said in told]
+
+
+def answer_all(link):
+    """Let an operator take in what is due; returns the actions with their transactions."""
+    heard = []
+    while (message := now_due(link)) is not None:
+        heard.append((message.action, message.transaction_id))
+        said = {"transactionId": message.transaction_id, "idTagInfo": {"status": "Accepted"}}
+        outbox.settle_message(message_id=message.pk, answer=said)
+    return heard
+
+
+def test_an_end_that_was_not_heard_is_told_before_the_next_start():
+    station, link = station_with_operator()
+    lost = begin(station, 5)
+    following = begin(station, 9)
+    assert ends_told() == [(lost, 9, "10:09")]
+    assert answer_all(link) == [("StartTransaction", lost), ("StopTransaction", lost), ("StartTransaction", following)]
+
+
+def test_an_end_that_comes_late_replaces_what_was_supposed_of_it_while_that_waits():
+    station, link = station_with_operator()
+    lost = begin(station, 5)
+    begin(station, 9)
+    end(station, lost, 7)
+    assert ends_told() == [(lost, 7, "10:07")]
+    assert [action for action, number in answer_all(link) if number == lost] == ["StartTransaction", "StopTransaction"]
+
+
+def test_an_end_that_comes_after_the_operator_heard_of_it_is_not_told_twice():
+    station, link = station_with_operator()
+    lost = begin(station, 5)
+    begin(station, 9)
+    answer_all(link)
+    end(station, lost, 7)
+    assert ends_told() == []
+    assert Transaction.objects.get(pk=lost).meter_stop_wh == 7
+
+
+def test_the_end_of_a_transaction_that_was_kept_while_offline_is_waited_for_and_told_after_its_values():
+    station, link = station_with_operator()
+    running = begin(station, 30)
+    kept = begin(station, 5)
+    assert outbox.next_message(link_id=link.pk, web_id="web")[0].transaction_id == running
+    measure(station, kept, 6)
+    end(station, kept, 7)
+    assert ends_told() == [(kept, 7, "10:07")]
+    assert answer_all(link) == [("StartTransaction", running), *((action, kept) for action in TRANSACTIONAL)]
+
+
+def test_the_end_of_a_kept_transaction_that_never_comes_is_told_as_supposed_and_holds_up_nobody():
+    station, link = station_with_operator()
+    running = begin(station, 30)
+    kept = begin(station, 5)
+    for number in (running, kept):
+        message, _later = outbox.next_message(link_id=link.pk, web_id="web")
+        assert (message.action, message.transaction_id) == ("StartTransaction", number)
+        said = {"transactionId": number, "idTagInfo": {"status": "Accepted"}}
+        outbox.settle_message(message_id=message.pk, answer=said)
+    assert outbox.next_message(link_id=link.pk, web_id="web") == (None, None)
+    measure(station, running, 31)
+    assert outbox.next_message(link_id=link.pk, web_id="web")[0].action == "MeterValues"
+    with time_machine.travel(timezone.now() + timedelta(hours=1, seconds=1), tick=False):
+        message, _later = outbox.next_message(link_id=link.pk, web_id="web")
+    assert (message.action, message.payload["transactionId"], message.payload["reason"]) == (
+        "StopTransaction",
+        kept,
+        "Other",
+    )
+
+
+def test_a_refusal_of_what_was_thinned_out_meanwhile_changes_nothing():
+    station, link = station_with_operator()
+    begin(station, 5)
+    message = now_due(link)
+    CpoMessage.objects.all().delete()
+    outbox.note_refusal(message_id=message.pk, code="InternalError", why="no")
+    assert not CpoMessage.objects.exists()
 
 
 def test_a_full_queue_is_thinned_and_starts_and_stops_stay(monkeypatch):
