@@ -5,7 +5,7 @@ It looks every two seconds: whoever changed something, also a site file, need no
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,6 +13,7 @@ from cryptography.fernet import InvalidToken
 from django.conf import settings
 
 from accounts.secrets import unseal
+from stations.cpo.outbox import thin_out
 from stations.cpo.relay import Relay, Terms
 from stations.cpo.standing import links_to_serve
 from stations.models import CpoLink
@@ -21,7 +22,7 @@ from stations.ocpp16.sockets import socket_of, stations_here
 
 logger = logging.getLogger(__name__)
 
-LOOK_EACH_S = 2.0
+LOOK_EACH_S, THIN_OUT_EACH_S = 2.0, 60.0
 
 
 @dataclass
@@ -39,32 +40,35 @@ _keeper: list[asyncio.Task[None]] = []
 
 def start_relays() -> None:
     """Keep the relays of this process on this event loop."""
-    _keeper[:] = [asyncio.get_running_loop().create_task(_keep())]
+    loop = asyncio.get_running_loop()
+    _keeper[:] = [loop.create_task(_keep(look, LOOK_EACH_S)), loop.create_task(_keep(thin_out_all, THIN_OUT_EACH_S))]
 
 
-async def _keep() -> None:
+async def _keep(work: Callable[[], Awaitable[None]], each_s: float) -> None:
     while True:
         try:
-            await look()
+            await work()
         except Exception:
-            logger.exception("Could not look which stations have an operator")
-        await asyncio.sleep(LOOK_EACH_S)
+            logger.exception("The links to operators could not be kept; it is tried again")
+        await asyncio.sleep(each_s)
+
+
+async def thin_out_all() -> None:
+    """Thin out the queues that are full: also of an operator that is connected and takes nothing."""
+    for link_id in list(_served):
+        await in_database(thin_out, link_id=link_id)
 
 
 async def look() -> None:
     """Begin and end relays so that they are those the database asks for."""
     links = await in_database(links_to_serve, web_id=settings.WEB_ID, station_ids=stations_here())
-    wanted = {link.pk: link for link in links}
-    for link_id in [pk for pk, served in _served.items() if pk not in wanted or served.task.done()]:
-        await _end(link_id)
+    terms = {link.pk: terms_of(link) for link in links}
+    await _end([pk for pk, served in _served.items() if served.task.done() or served.relay.terms != terms.get(pk)])
     for link in links:
-        terms = terms_of(link)
-        if link.pk in _served and _served[link.pk].relay.terms != terms:
-            await _end(link.pk)
         if link.pk not in _served:
-            relay = Relay(terms, partial(socket_of, link.station_id))
+            relay = Relay(terms[link.pk], partial(socket_of, link.station_id))
             _served[link.pk] = _Served(relay, asyncio.get_running_loop().create_task(relay.run()))
-        _served[link.pk].relay.is_in_force = is_in_force(link)
+        _served[link.pk].relay.is_in_force = link.is_in_force
     _by_station.clear()
     for served in _served.values():
         _by_station.setdefault(served.relay.terms.station_id, []).append(served.relay)
@@ -79,17 +83,19 @@ async def end_relays() -> None:
     for task in _keeper:
         task.cancel()
     await asyncio.gather(*_keeper, return_exceptions=True)
-    for link_id in list(_served):
-        await _end(link_id)
+    await _end(list(_served))
 
 
-async def _end(link_id: int) -> None:
-    served = _served.pop(link_id)
-    _by_station.pop(served.relay.terms.station_id, None)
-    served.task.cancel()
-    (outcome,) = await asyncio.gather(served.task, return_exceptions=True)
-    if isinstance(outcome, Exception):
-        logger.error("%s broke off; it begins again", served.relay.terms, exc_info=outcome)
+async def _end(link_ids: list[int]) -> None:
+    """End relays all at once: an operator that does not take leave holds up nobody but itself."""
+    ending = [_served.pop(link_id) for link_id in link_ids]
+    for served in ending:
+        _by_station.pop(served.relay.terms.station_id, None)
+        served.task.cancel()
+    outcomes = await asyncio.gather(*(served.task for served in ending), return_exceptions=True)
+    for served, outcome in zip(ending, outcomes, strict=True):
+        if isinstance(outcome, Exception):
+            logger.error("%s broke off; it begins again", served.relay.terms, exc_info=outcome)
 
 
 def terms_of(link: CpoLink) -> Terms:
@@ -109,13 +115,6 @@ def terms_of(link: CpoLink) -> Terms:
         ca_pem=server.ca_pem,
         barred=tuple(server.barred),
     )
-
-
-def is_in_force(link: CpoLink) -> bool:
-    """Say whether the station's next transaction belongs to this link."""
-    station = link.station
-    identity = station.cpo_identity or station.identity
-    return station.is_cpo_enabled and (station.cpo_server_id, identity) == (link.server_id, link.identity)
 
 
 def relay_of(station_id: int) -> Relay | None:

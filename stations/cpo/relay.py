@@ -24,7 +24,7 @@ from websockets.asyncio.client import connect
 from stations.cpo import requests
 from stations.cpo.badges import remember_tag, said_alone, said_of_start
 from stations.cpo.causes import BadAuthority, BadKey, Cause, Nonsense, OperatorAway, StationNotHeard, cause_of
-from stations.cpo.outbox import Outgoing, next_message, note_loss, note_refusal, settle_message, thin_out
+from stations.cpo.outbox import Outgoing, next_message, note_loss, note_refusal, settle_message
 from stations.cpo.policy import ANSWER_WITHIN_S, backoff_s, read_tag_info
 from stations.cpo.standing import boot_of, heartbeat_s, note_state, statuses_of
 from stations.cpo.wording import transfer_message
@@ -84,13 +84,14 @@ class Relay:
 
     def __init__(self, terms: Terms, station: Callable[[], Any]) -> None:
         self.terms, self.station = terms, station
-        self.is_accepted, self.is_in_force = False, True
+        self.is_accepted, self.is_rejected, self.is_in_force = False, False, True
         self._socket: websockets.ClientConnection | None = None
         self._asked: dict[str, asyncio.Future[Payload]] = {}
         self._turn = asyncio.Lock()
         self._news = asyncio.Event()
         self._numbers = 0
-        self._said: dict[object, tuple[str, Payload]] = {}
+        self._said: dict[Any, tuple[str, Payload]] = {}
+        self._triggered: dict[Any, tuple[str, Payload]] = {}
         self._must_boot = False
         self._in_flight: int | None = None
         self._starts: dict[int, asyncio.Future[Payload]] = {}
@@ -126,7 +127,6 @@ class Relay:
         """Connect, speak and listen until either ends; raises what ended it."""
         if await in_database(boot_of, link_id=self.terms.link_id) is None:
             raise StationNotHeard
-        await in_database(thin_out, link_id=self.terms.link_id)
         await in_database(note_state, link_id=self.terms.link_id, state=LinkState.CONNECTING)
         async with self._connection() as socket:
             self._socket = socket
@@ -175,8 +175,9 @@ class Relay:
 
     def _let_go(self, why: str) -> None:
         """Let nobody wait for an answer any more."""
-        self.is_accepted = False
+        self.is_accepted = self.is_rejected = False
         self._socket = None
+        self._triggered.clear()
         for waiting in self._asked.values():
             if not waiting.done():
                 waiting.set_exception(OperatorAway(why))
@@ -213,6 +214,9 @@ class Relay:
         return None
 
     def _take_request(self, call: frames.Call) -> str | None:
+        if self.is_rejected:
+            logger.info("%s: %r while it rejects the station has no answer (§4.2)", self.terms, call.action[:50])
+            return None
         try:
             self._requests.put_nowait(call)
         except asyncio.QueueFull:
@@ -291,8 +295,8 @@ class Relay:
                 beat_s = await in_database(heartbeat_s, link_id=self.terms.link_id, otherwise=interval_s)
                 beat_at = asyncio.get_running_loop().time() + beat_s
                 self._said["Heartbeat"] = ("Heartbeat", {})
-            if self._said:
-                await self._tell(self._said.pop(next(iter(self._said))))
+            if said := self._triggered or self._said:
+                await self._tell(said.pop(next(iter(said))))
                 continue
             message, next_at = await in_database(next_message, link_id=self.terms.link_id, web_id=settings.WEB_ID)
             if message is not None:
@@ -319,13 +323,27 @@ class Relay:
             state = STATES.get(str(answer.get("status")))
             if state is None:
                 raise Nonsense(f"BootNotification: {str(answer)[:100]}")
-            self.is_accepted = state is LinkState.ACCEPTED
+            self.is_accepted, self.is_rejected = state is LinkState.ACCEPTED, state is LinkState.REJECTED
             await in_database(note_state, link_id=self.terms.link_id, state=state)
             said_s = integer(answer.get("interval")) or 0
             interval_s = min(LONGEST_INTERVAL_S, float(said_s)) if said_s > 0 else USUAL_INTERVAL_S
             if self.is_accepted:
                 return interval_s
-            await asyncio.sleep(max(SHORTEST_INTERVAL_S, interval_s))
+            await self._wait_to_boot(max(SHORTEST_INTERVAL_S, interval_s))
+
+    async def _wait_to_boot(self, wait_s: float) -> None:
+        """Wait to boot again; meanwhile a Pending operator hears what it triggers, one that rejects nothing (§4.2)."""
+        loop = asyncio.get_running_loop()
+        boot_at = loop.time() + wait_s
+        while (left_s := boot_at - loop.time()) > 0 and (self.is_rejected or not self._must_boot):
+            self._news.clear()
+            if self._triggered:
+                await self._tell(self._triggered.pop(next(iter(self._triggered))))
+                continue
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left_s):
+                    await self._news.wait()
+        self._must_boot = False
 
     async def _tell(self, said: tuple[str, Payload]) -> None:
         """Tell what only counts while it is new: a refusal changes nothing."""
@@ -366,6 +384,11 @@ class Relay:
             self._said.pop(subject, None)
             self._said[subject] = (action, payload)
             self.wake()
+
+    def tell_triggered(self, said: dict[Any, tuple[str, Payload]]) -> None:
+        """Let the operator be told what it has asked for, also where it has not accepted the station yet (§4.2)."""
+        self._triggered |= said
+        self.wake()
 
     def station_changed(self) -> None:
         """Let the operator be told that the station came or went."""

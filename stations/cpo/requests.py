@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 Payload = dict[str, Any]
 MOST_KEYS_SAID = 500
 OF_RUNNING = frozenset({"RemoteStopTransaction", "UnlockConnector"})  # what an operator may ask of what began with it
+OF_ACCEPTED = frozenset(
+    {"RemoteStartTransaction", "RemoteStopTransaction"}
+)  # what only one that accepts may ask (§4.2)
 
 
 async def answer(relay: "Relay", action: str, payload: Payload) -> Payload:
@@ -46,6 +49,8 @@ async def answer(relay: "Relay", action: str, payload: Payload) -> Payload:
     schemas.check(action, payload)
     if way is Way.BARRED:
         return not_done(action, "it is barred")
+    if action in OF_ACCEPTED and not relay.is_accepted:
+        return not_done(action, "the operator has not accepted the station")
     if action in HANDLERS:
         return await HANDLERS[action](relay, payload)
     return await forward(relay, action, payload)
@@ -221,8 +226,7 @@ async def trigger(relay: "Relay", payload: Payload) -> Payload:
     known = await in_database(
         known_now, link_id=relay.terms.link_id, action=wanted, connector=payload.get("connectorId")
     )
-    for subject, said in known.items():
-        relay.tell(subject, wanted, said)
+    relay.tell_triggered({subject: (wanted, said) for subject, said in known.items()})
     return {"status": "Accepted" if known else "Rejected"}
 
 

@@ -51,6 +51,13 @@ class CpoLink(models.Model):
     def __str__(self) -> str:
         return f"{self.station} · {self.server}"
 
+    @property
+    def is_in_force(self) -> bool:
+        """Say whether the station's next transaction belongs to this link."""
+        station = self.station
+        identity = station.cpo_identity or station.identity
+        return station.is_cpo_enabled and (station.cpo_server_id, identity) == (self.server_id, self.identity)
+
 
 class CpoTransaction(models.Model):
     """A transaction that an operator is told of: its number there, once it is known, and what was said of the badge."""

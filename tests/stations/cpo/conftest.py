@@ -8,6 +8,7 @@ from stations.ocpp16.database import in_database
 async def relays(monkeypatch, closed_connections):  # noqa: ARG001 (it ends after these)
     """Let this process speak for its stations, without the pauses that a real operator is given."""
     monkeypatch.setattr(links, "LOOK_EACH_S", 0.02)
+    monkeypatch.setattr(links, "THIN_OUT_EACH_S", 0.05)
     monkeypatch.setattr(relay, "backoff_s", lambda _tries, _spread: 0.02)
     monkeypatch.setattr(outbox, "backoff_s", lambda _refusals: 0.0)
     links.start_relays()

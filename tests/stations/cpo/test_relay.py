@@ -8,7 +8,7 @@ import pytest
 from channels.db import database_sync_to_async
 
 from accounts.secrets import seal
-from stations.cpo import links, relay
+from stations.cpo import links, outbox, relay
 from stations.cpo.causes import OperatorAway
 from stations.models import CpoIdTag, CpoLink, CpoMessage, CpoServer, CpoTransaction, Station, Transaction
 from tests.certificates import key_pem, new_key, server_certificate
@@ -68,9 +68,7 @@ async def test_it_is_accepted_only_after_the_operator_said_so_and_no_longer_when
 @pytest.mark.parametrize(("status", "shown"), [("Pending", "pending"), ("Rejected", "rejected")])
 async def test_what_the_operator_has_not_accepted_says_nothing_but_boots_again(status, shown):
     async with Operator() as operator:
-        operator.replies["BootNotification"] = lambda _payload: {
-            "status": status, "currentTime": "2026-01-01T00:00:00Z", "interval": 1,
-        }  # fmt: skip
+        operator.replies["BootNotification"] = not_yet(status, 1)
         async with Garage(operator, policy="allow") as garage:
             await is_state(shown, "")
             await garage.begin()
@@ -83,6 +81,72 @@ async def test_what_the_operator_has_not_accepted_says_nothing_but_boots_again(s
                 "Heartbeat",
             }
             assert len(operator.all("BootNotification")) > 1
+
+
+def not_yet(status, interval_s):
+    """Answer a BootNotification with something else than Accepted."""
+    return lambda _payload: {"status": status, "currentTime": "2026-01-01T00:00:00Z", "interval": interval_s}
+
+
+async def test_a_pending_operator_hears_what_it_triggers_and_nothing_else_until_it_accepts():
+    async with Operator() as operator:
+        operator.replies["BootNotification"] = not_yet("Pending", 86_400)
+        async with Garage(operator) as garage:
+            await is_state("pending", "")
+            await garage.ask("StatusNotification", connectorId=1, status="Preparing", errorCode="NoError")
+            assert await operator.ask("RemoteStartTransaction", idTag="A1") == {"status": "Rejected"}
+            for wanted in ("Heartbeat", "StatusNotification"):
+                assert await operator.ask("TriggerMessage", requestedMessage=wanted) == {"status": "Accepted"}
+                await operator.hears(wanted)
+            said = [action for _identity, action, *_rest in operator.seen]
+            assert said == ["BootNotification", "Heartbeat", "StatusNotification"]
+            del operator.replies["BootNotification"]
+            assert await operator.ask("TriggerMessage", requestedMessage="BootNotification") == {"status": "Accepted"}
+            await accepted()
+            assert garage.asked("RemoteStartTransaction") == []
+    assert operator.faults == []
+
+
+async def test_an_operator_that_rejects_a_station_hears_nothing_until_that_boots_again():
+    async with Operator() as operator:
+        operator.replies["BootNotification"] = not_yet("Rejected", 1)
+        async with Garage(operator):
+            await is_state("rejected", "")
+            asking = asyncio.create_task(operator.ask("TriggerMessage", requestedMessage="Heartbeat"))
+            await operator.hears("BootNotification", 2)
+            assert not asking.done()
+            assert operator.all("Heartbeat") == []
+            asking.cancel()
+
+
+async def test_the_queue_of_an_operator_that_is_connected_and_takes_nothing_is_thinned_out(monkeypatch):
+    monkeypatch.setattr(outbox, "MOST_WAITING", 10)
+    async with Operator() as operator:
+        operator.replies["BootNotification"] = not_yet("Pending", 86_400)
+        async with Garage(operator):
+            await is_state("pending", "")
+            link_id = await in_database(lambda: CpoLink.objects.get().pk)
+            await in_database(lambda: outbox.enqueue_many([(link_id, "MeterValues", {"connectorId": 1}, None)] * 12))
+            await until(lambda: CpoMessage.objects.count() == 7)
+
+
+async def test_operators_that_do_not_take_leave_hold_up_each_other_no_longer_than_one():
+    async with Operator() as first, Operator() as second, Garage(first) as garage:
+        await accepted()
+        await garage.begin()
+        await in_database(
+            lambda: Station.objects.update(cpo_server=CpoServer.objects.create(name="second", url=second.url))
+        )
+        await until(lambda: CpoLink.objects.filter(state="accepted").count() == 2)
+        for operator in (first, second):
+            operator.sockets[-1].transport.pause_reading()
+        tasks = [served.task for served in links._served.values()]
+        ending = asyncio.create_task(links.end_relays())
+        await eventually(lambda: all(task.cancelling() for task in tasks))
+        assert not any(task.done() for task in tasks)
+        await ending
+        for operator in (first, second):
+            operator.sockets[-1].transport.abort()
 
 
 async def test_a_session_reaches_the_operator_in_order_with_its_own_number():
