@@ -107,7 +107,7 @@ def observe(
         StationPlace(
             station_id=station.pk,
             numbers=tuple(numbers),
-            fail_safe_a=fail_safe_a(station, default, connectors[station.pk]),
+            fail_safe_a=_standing_a(station, fail_safe_a(station, default, connectors[station.pk]), operators),
             standing_a=station.standing_fail_safe_a,
             is_reachable=station.is_connected,
         )
@@ -154,6 +154,12 @@ def fail_safe_a(station: Station, default: float, connectors: int) -> float:
     whole = default if station.fail_safe_a is None else station.fail_safe_a
     wanted = math.floor(min(whole / connectors, station.max_current_a) * 10 + 1e-6) / 10
     return wanted if wanted >= station.min_current_a else 0.0
+
+
+def _standing_a(station: Station, share_a: float, operators: OperatorLimits) -> float:
+    """Return what a station is told to fall back to: its fail-safe current, or the less that its operator allows."""
+    allowed_a = math.floor(min(share_a, operators.standing.get(station.pk, math.inf)) * 10 + 1e-6) / 10
+    return allowed_a if allowed_a >= station.min_current_a else 0.0
 
 
 def _circuits(installation: Installation) -> tuple[Circuit, ...]:

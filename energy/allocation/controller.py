@@ -332,8 +332,9 @@ def fall_back(seen: Observation) -> Decision:
     reasons: dict[Hashable, Reason] = {}
     for connector in seen.connectors:
         if connector.charging and connector.connected:
-            safe = connector.fail_safe if connector.fail_safe >= connector.minimum else 0.0
-            allocations[connector.key], reasons[connector.key] = safe, Reason(ReasonCode.FAILED)
+            safe = min(connector.fail_safe, connector.cap)
+            held = safe if safe >= connector.minimum else 0.0
+            allocations[connector.key], reasons[connector.key] = held, Reason(ReasonCode.FAILED)
         else:
             left = _left_alone(connector) if not connector.connected else (0.0, Reason(ReasonCode.NOT_CHARGING))
             allocations[connector.key], reasons[connector.key] = left

@@ -5,7 +5,7 @@ Times are Unix seconds, limits A per phase. A profile that says nothing now (too
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,8 +23,8 @@ class UnfitProfile(ValueError):
 class Limit:
     """One charging profile as it bounds one connector; `connector` 0: all of the station.
 
-    `anchor_at` is when the schedule begins where it names no time of its own: the start of the transaction, or when the
-    profile came.
+    `anchor_at` is when the schedule begins where it names no time of its own: the start of the transaction
+    (`follows_start`), or when the profile came.
     """
 
     connector: int
@@ -36,6 +36,7 @@ class Limit:
     duration_s: float = math.inf
     valid_from: float = -math.inf
     valid_to: float = math.inf
+    follows_start: bool = False
 
     def limit_a(self, at: float) -> float | None:
         """Return what the profile allows at a time; None: it says nothing."""
@@ -49,6 +50,13 @@ class Limit:
         if self.recurs_s is None or at < self.anchor_at:
             return self.anchor_at
         return at - (at - self.anchor_at) % self.recurs_s
+
+    def whenever_begun(self) -> "Limit":
+        """Return the limit as it bounds a transaction that may begin at any time: by the least it says of it."""
+        if not self.follows_start:
+            return self
+        least_a = min(amps for _from_s, amps in self.periods)
+        return replace(self, periods=((0.0, least_a),), anchor_at=0.0, duration_s=math.inf)
 
     def edges(self, at: float) -> Iterator[float]:
         """List the times after `at` at which the profile may say something else."""
@@ -71,6 +79,7 @@ def read_limit(
     starts_at = _time(schedule, "startSchedule")
     if kind == "Recurring" and (starts_at is None or payload.get("recurrencyKind") not in RECURRENCE_S):
         raise UnfitProfile("a recurring profile needs a recurrencyKind and a startSchedule")
+    has_no_time = kind == "Relative" or starts_at is None
     relative_to = installed_at if purpose is Purpose.STATION or charging_since is None else charging_since
     is_per_phase = schedule["chargingRateUnit"] == "A"
     periods = []
@@ -88,11 +97,12 @@ def read_limit(
         purpose=purpose,
         stack_level=payload["stackLevel"],
         periods=tuple(periods),
-        anchor_at=relative_to if kind == "Relative" or starts_at is None else starts_at,
+        anchor_at=relative_to if has_no_time else starts_at,
         recurs_s=RECURRENCE_S[payload["recurrencyKind"]] if kind == "Recurring" else None,
         duration_s=float(schedule.get("duration", math.inf)),
         valid_from=_or(_time(payload, "validFrom"), -math.inf),
         valid_to=_or(_time(payload, "validTo"), math.inf),
+        follows_start=has_no_time and purpose is not Purpose.STATION,
     )
 
 

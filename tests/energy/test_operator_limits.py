@@ -1,11 +1,13 @@
 """What an operator allows and what the building leaves: a car gets the lesser of the two."""
 
 import math
+from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
 from energy import balancing
+from energy.allocation import Controller
 from energy.models import Installation
 from energy.operator_limits import operator_limits
 from stations.cpo.keeping import clear_profiles, keep_profile
@@ -149,6 +151,70 @@ def test_a_limit_that_cannot_be_evaluated_holds_on_and_leaves_the_others_alone(s
     Transaction.objects.filter(connector__station__identity="CP1").update(stopped_at=timezone.now(), meter_stop_wh=0)
     begin(Connector.objects.get(station__identity="CP1"), broken)
     assert sorted(operator_limits(now).caps.values()) == [6, 12]
+
+
+def stand(sent):
+    """What each station was told to fall back to last, A."""
+    last = {entry[0]: entry[2] for message in sent for entry in message.get("standing", ())}
+    return [fail_safe_a for _station, fail_safe_a in sorted(last.items())]
+
+
+@pytest.mark.parametrize(("allowed_a", "falls_back_to_a"), [(20, 8), (7, 7), (5, 0), (0, 0)])
+def test_a_station_falls_back_to_no_more_than_its_operator_allows(sent, allowed_a, falls_back_to_a):
+    allow(station(fail_safe_a=8), allowed_a)
+    static(20)
+    balancing.balance()
+    assert stand(sent) == [falls_back_to_a]
+
+
+def test_what_an_operator_allows_a_station_is_divided_among_connectors_that_fall_back(sent):
+    allow(station(connectors=2, fail_safe_a=32), 14, 0, purpose="ChargePointMaxProfile")
+    static(60)
+    balancing.balance()
+    assert stand(sent) == [7]
+
+
+def test_a_limit_that_follows_the_start_of_a_transaction_stands_with_its_least(sent):
+    periods = [{"startPeriod": 0, "limit": 16}, {"startPeriod": 60, "limit": 6.5}, {"startPeriod": 120, "limit": 10}]
+    schedule = {"chargingRateUnit": "A", "duration": 180, "chargingSchedulePeriod": periods}
+    allow(station(fail_safe_a=16), 0, chargingSchedule=schedule)
+    CpoProfile.objects.update(installed_at=timezone.now() - timedelta(days=1))
+    static(20)
+    balancing.balance()
+    assert stand(sent) == [6.5]
+
+
+@pytest.mark.parametrize("gone", ["disconnected", "run out", "of one transaction", "another edition"])
+def test_a_limit_that_is_none_for_the_next_transaction_does_not_stand(sent, settings, gone):
+    link = station(fail_safe_a=8)
+    allow(link, 0)
+    if gone == "disconnected":
+        Station.objects.update(is_cpo_enabled=False)
+    elif gone == "run out":
+        CpoProfile.objects.update(payload=profile(0, validTo="2026-01-01T00:00:00Z"), installed_at=timezone.now())
+    elif gone == "of one transaction":
+        CpoProfile.objects.update(transaction=Transaction.objects.get())
+    else:
+        settings.EDITION = "XEM510"
+    static(20)
+    balancing.balance()
+    assert stand(sent) == [8]
+
+
+def test_a_limit_that_cannot_be_evaluated_stands_at_nothing(sent):
+    allow(station(fail_safe_a=8), 10)
+    CpoProfile.objects.update(payload={}, installed_at=timezone.now())
+    static(20)
+    balancing.balance()
+    assert stand(sent) == [0]
+
+
+def test_where_no_decision_can_be_made_a_car_gets_no_more_than_its_operator_allows(sent, monkeypatch):
+    allow(station(fail_safe_a=16), 10)
+    static(20)
+    monkeypatch.setattr(Controller, "decide", lambda _self, _seen: 1 / 0)
+    balancing.balance()
+    assert told(sent) == [10]
 
 
 def test_without_operators_a_turn_costs_one_query_for_them(django_assert_num_queries):
