@@ -1,6 +1,7 @@
 """Operators in the admin: their servers, the stations connected to them, and what waits for them (SPEC S19)."""
 
 import ssl
+from collections import defaultdict
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,10 +12,12 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.formats import time_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminPasswordWidget, UnfoldAdminTextareaWidget
@@ -29,10 +32,11 @@ from stations.cpo.outbox import retry
 from stations.cpo.policy import BARRABLE
 from stations.editions import has_operators
 from stations.models import CpoLink, CpoMessage, CpoServer, Station, StationState
-from stations.operator_words import link_in_words
+from stations.operator_words import error_in_words, link_in_words
 from stations.ordering import by_name
 
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 8, 40
+MANY = 100  # stations, of which a page costs more to make
 
 
 class CpoServerForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's is not generic when it runs
@@ -124,9 +128,10 @@ class CpoServerAdmin(OfOperators):
     """Operators' servers."""
 
     form = CpoServerForm
-    list_display = ["name", "url", "connected", "offline_policy"]
+    list_display = ["name", "address", "connected", "while_away"]
     list_before_template = "stations/operator_stations_link.html"
     fields = ["name", "url", "password", "offline_policy", "ca_pem", "barred"]
+    ordering = ["name"]
     actions_list = ["show_stations"]
     actions = None
 
@@ -142,6 +147,16 @@ class CpoServerAdmin(OfOperators):
         """Say whether it may be deleted: nobody depends on it, and nothing waits for it."""
         return bool(super().has_delete_permission(request, obj)) and (obj is None or not obstacle_to_deleting(obj))
 
+    @admin.display(description=_("address"))
+    def address(self, server: CpoServer) -> SafeString:
+        """Show the address, also where it is longer than a phone is wide."""
+        return format_html('<span style="overflow-wrap: anywhere">{}</span>', server.url)
+
+    @admin.display(description=_("may charge while it is away"))
+    def while_away(self, server: CpoServer) -> str:
+        """Say who may charge while it cannot be reached."""
+        return server.get_offline_policy_display()
+
     @admin.display(description=_("stations connected"))
     def connected(self, server: CpoServer) -> int:
         """Count the stations that are connected to it."""
@@ -154,9 +169,10 @@ class CpoServerAdmin(OfOperators):
             self._obey(request)
             return redirect(request.path)
         context = {"title": _("Stations and operators"), "servers": CpoServer.objects.order_by("name")}
-        context["rows"] = _rows()
+        rows = context["rows"] = _rows()
         if getattr(request, "htmx", False):
             return render(request, "stations/operator_states.html", context)
+        context["look_each"] = "1500ms" if len(rows) <= MANY else "5s"
         return page(self, request, "stations/operator_stations.html", context)
 
     def _obey(self, request: HttpRequest) -> None:
@@ -184,25 +200,19 @@ class CpoServerAdmin(OfOperators):
 def _rows() -> list[dict[str, Any]]:
     """List every station in service with how it stands."""
     stations = list(Station.objects.filter(state=StationState.CONFIGURED).order_by(*by_name()))
-    links = list(CpoLink.objects.filter(station__in=stations).order_by("pk"))
+    links = list(CpoLink.objects.filter(station__in=stations).select_related("station", "server").order_by("pk"))
     queues = with_queues(links)
+    by_station: defaultdict[int, list[CpoLink]] = defaultdict(list)
+    for link in links:
+        by_station[link.station_id].append(link)
     rows = []
     for station in stations:
-        own = [link for link in links if link.station_id == station.pk]
-        identity = station.cpo_identity or station.identity
-        current = next(
-            (
-                link
-                for link in own
-                if station.is_cpo_enabled and (link.server_id, link.identity) == (station.cpo_server_id, identity)
-            ),
-            None,
-        )
-        left = [link for link in own if link is not current and link.pk in queues]
+        current = next((link for link in by_station[station.pk] if link.is_in_force), None)
+        left = [link for link in by_station[station.pk] if link is not current and link.pk in queues]
         rows.append(
             {
                 "station": station,
-                "identity": identity,
+                "identity": station.cpo_identity or station.identity,
                 "standing": link_in_words(current, queues.get(current.pk, {}) if current else {}),
                 "left": [queues[link.pk] for link in left],
             }
@@ -214,7 +224,8 @@ def _rows() -> list[dict[str, Any]]:
 class CpoMessageAdmin(OfOperators, ReadOnlyAdmin):
     """What operators have not answered yet."""
 
-    list_display = ["id", "link", "action", "transaction", "queued_at", "tries", "error", "place"]
+    list_display = ["id", "link", "action", "transaction", "queued_at", "tries", "last_answer", "place"]
+    list_before_template = "stations/operator_messages_before.html"
     list_select_related = ["link__station", "link__server", "transaction"]
     list_filter = [("set_aside_at", admin.EmptyFieldListFilter), "action", "link"]
     search_fields = ["link__station__identity", "link__station__name", "action", "error"]
@@ -236,11 +247,19 @@ class CpoMessageAdmin(OfOperators, ReadOnlyAdmin):
         """Count how often it was sent in vain."""
         return int(message.refusals + message.losses)
 
+    @admin.display(description=_("last answer"))
+    def last_answer(self, message: CpoMessage) -> str:
+        """Say why it was sent in vain."""
+        return error_in_words(message.error)
+
     @admin.display(description=_("state"))
-    def place(self, message: CpoMessage) -> SafeString:
-        """Say whether it waits or was set aside."""
-        words = _("Set aside") if message.set_aside_at else _("Waiting")
-        return format_html("<span>{}</span>", words)
+    def place(self, message: CpoMessage) -> str:
+        """Say whether it was set aside, waits, or is not sent before a time."""
+        if message.set_aside_at:
+            return gettext("Set aside")
+        if message.next_try_at is None or message.next_try_at <= timezone.now():
+            return gettext("Waiting")
+        return gettext("Waiting until %(time)s") % {"time": time_format(timezone.localtime(message.next_try_at))}
 
     @admin.action(description=_("Try again"), permissions=["retry"])
     def try_again(self, request: HttpRequest, queryset: QuerySet[CpoMessage]) -> None:

@@ -71,6 +71,7 @@ CAUSES: tuple[tuple[type[BaseException], Cause], ...] = (  # the first that fits
     (BadAuthority, Cause.AUTHORITY),
     (BadKey, Cause.KEY),
 )
+SAY_ALL = frozenset({Cause.NAME, Cause.REFUSED, Cause.TIMEOUT, Cause.NOT_HEARD, Cause.AUTHORITY, Cause.KEY})
 
 
 def cause_of(error: BaseException) -> tuple[Cause, str]:
@@ -80,7 +81,7 @@ def cause_of(error: BaseException) -> tuple[Cause, str]:
     if isinstance(error, InvalidStatus):
         return _cause_of_status(error.response.status_code)
     cause = next((cause for kind, cause in CAUSES if isinstance(error, kind)), Cause.NETWORK)
-    return cause, _detail_of(error)[:LONGEST_DETAIL]
+    return cause, "" if cause in SAY_ALL else _detail_of(error)[:LONGEST_DETAIL]
 
 
 def _detail_of(error: BaseException) -> str:
@@ -90,7 +91,7 @@ def _detail_of(error: BaseException) -> str:
         return error.reason or ""
     if isinstance(error, ConnectionClosed):
         return f"{error.rcvd.code} {error.rcvd.reason}".strip() if error.rcvd is not None else ""
-    return str(error)
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
 
 
 def _cause_of_status(status: int) -> tuple[Cause, str]:

@@ -23,6 +23,7 @@ from stations.ocpp16.normalise import text
 from stations.statements import insert
 
 MOST_WAITING = 20_000
+NO_ANSWER = "no answer: "
 WAITS_FOR_START = "waits for the StartTransaction of its transaction, which was set aside"
 
 

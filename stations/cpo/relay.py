@@ -24,7 +24,7 @@ from websockets.asyncio.client import connect
 from stations.cpo import requests
 from stations.cpo.badges import remember_tag, said_alone, said_of_start
 from stations.cpo.causes import BadAuthority, BadKey, Cause, Nonsense, OperatorAway, StationNotHeard, cause_of
-from stations.cpo.outbox import Outgoing, next_message, note_loss, note_refusal, settle_message
+from stations.cpo.outbox import NO_ANSWER, Outgoing, next_message, note_loss, note_refusal, settle_message
 from stations.cpo.policy import ANSWER_WITHIN_S, backoff_s, read_tag_info
 from stations.cpo.standing import boot_of, heartbeat_s, note_state, statuses_of
 from stations.cpo.wording import transfer_message
@@ -169,7 +169,7 @@ class Relay:
         self._let_go("the connection ended")
         if self._in_flight is not None:
             message_id, self._in_flight = self._in_flight, None
-            await in_database(note_loss, message_id=message_id, why=f"no answer: {cause} {detail}")
+            await in_database(note_loss, message_id=message_id, why=f"{NO_ANSWER}{cause} {detail}")
         state = LinkState.CONNECTING if cause is Cause.NOT_HEARD else LinkState.UNREACHABLE
         await in_database(note_state, link_id=self.terms.link_id, state=state, cause=cause, detail=detail)
 

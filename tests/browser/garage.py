@@ -36,6 +36,9 @@ from stations.models import (  # noqa: E402
     Command,
     CommandState,
     Connector,
+    CpoLink,
+    CpoMessage,
+    CpoServer,
     Frame,
     MeterValue,
     SecurityEvent,
@@ -194,6 +197,21 @@ def add_records() -> None:
     StopRequest.objects.create(station=station, badge=supervisor, asked_at=now, open_until=later)
     StopRequest.objects.create(station=station, badge=supervisor, asked_at=now, transaction=Transaction.objects.first())
     add_history(station, now)
+    add_operator(station, now)
+
+
+def add_operator(station: Station, now: datetime) -> None:
+    """Let an operator with long names be out of reach, while messages wait for it."""
+    server = CpoServer.objects.create(
+        name="Charging of the old harbour Ltd & Co. KG", url="wss://op.example/" + 80 * "x"
+    )
+    Station.objects.filter(pk=station.pk).update(cpo_server=server, is_cpo_enabled=True)
+    link = CpoLink.objects.create(
+        station=station, server=server, identity=station.identity, state="unreachable", cause="refused"
+    )
+    waiting = {"link": link, "action": "StartTransaction", "payload": "{}", "queued_at": now}
+    CpoMessage.objects.create(**waiting)
+    CpoMessage.objects.create(**waiting, set_aside_at=now, error="no answer: closed 1001 going away", losses=20)
 
 
 def add_history(station: Station, now: datetime) -> None:
@@ -339,6 +357,7 @@ def obey(command: str, words: list[str]) -> None:
                 ReadingMean,
                 Connector,
                 Station,
+                CpoServer,
                 Badge,
                 Circuit,
                 User,

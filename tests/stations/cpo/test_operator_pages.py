@@ -1,14 +1,17 @@
 """The pages of operators: servers, connecting stations, what waits."""
 
 import json
+from datetime import timedelta
 
 import pytest
+import time_machine
 from django.urls import reverse
 from django.utils import timezone
 
 from accounts.secrets import unseal
 from accounts.services import save_user
 from stations.cpo import connecting
+from stations.cpo.outbox import WAITS_FOR_START
 from stations.models import (
     Connector,
     CpoLink,
@@ -122,6 +125,43 @@ def test_the_page_says_how_a_station_stands_and_why(administrator, server):
     CpoMessage.objects.all().delete()
     CpoLink.objects.update(state=LinkState.ACCEPTED, cause="")
     assert "Accepted by service provider" in administrator.get(stations_page()).content.decode()
+
+
+@pytest.mark.parametrize(("state", "what_to_do"), [
+    (LinkState.PENDING, "Ask the operator when it will."),
+    (LinkState.REJECTED, "Ask the operator whether the identity is right."),
+])  # fmt: skip
+def test_the_page_says_what_it_means_that_an_operator_does_not_accept(administrator, server, state, what_to_do):
+    linked(server, state=state)
+    page = administrator.get(stations_page()).content.decode()
+    assert what_to_do in page
+    assert "Who may begin meanwhile: Badges known from before." in page
+
+
+def test_what_waits_for_a_former_operator_is_shown_at_its_station(administrator, server):
+    message(linked(server))
+    Station.objects.update(cpo_server=None, is_cpo_enabled=False)
+    page = administrator.get(stations_page()).content.decode()
+    assert "Not connected" in page
+    assert "1 message waits for its former operator" in page
+
+
+@pytest.mark.parametrize(("error", "words"), [
+    ("no answer: closed 1001 going away", "No answer. It closed the connection. (1001 going away)"),
+    ("no answer: silent no answer to Heartbeat in 30 s", "No answer. It stopped answering."),
+    (WAITS_FOR_START, "Waits for the start of its transaction, which was set aside."),
+    ("InternalError: busy", "InternalError: busy"),
+])  # fmt: skip
+def test_the_last_answer_is_shown_in_words(administrator, server, error, words):
+    message(linked(server), set_aside_at=timezone.now(), error=error)
+    assert words in administrator.get(reverse("admin:stations_cpomessage_changelist")).content.decode()
+
+
+@time_machine.travel("2026-01-05T10:00:00Z", tick=False)
+def test_a_message_that_is_not_sent_yet_says_when_it_is(administrator, server):
+    message(linked(server), next_try_at=timezone.now() + timedelta(minutes=30))
+    page = administrator.get(reverse("admin:stations_cpomessage_changelist")).content.decode()
+    assert "Waiting until 11:30" in page
 
 
 def test_what_was_set_aside_is_tried_again_downloaded_and_may_be_deleted_but_not_what_waits(administrator, server):

@@ -290,6 +290,17 @@ async def test_who_floods_the_load_manager_with_requests_leaves_the_others_their
     listening.cancel()
 
 
+async def test_an_operator_that_answers_the_boot_with_an_error_is_left_and_asked_again():
+    async with Operator() as operator:
+        operator.replies["BootNotification"] = refuse("InternalError")
+        async with Garage(operator, policy="allow") as garage:
+            await is_state("unreachable", "nonsense")
+            assert await charges(garage)
+            await operator.hears("BootNotification", 2)
+            del operator.replies["BootNotification"]
+            await operator.hears("StopTransaction")
+
+
 @pytest.mark.parametrize("status", [[], {}, 5, None])
 async def test_a_status_that_is_no_word_is_no_status(status):
     async with Operator() as operator:
@@ -400,6 +411,7 @@ async def test_a_transaction_that_nobody_knows_is_not_stopped():
         assert await operator.ask("RemoteStopTransaction", transactionId=4711) == {"status": "Rejected"}
         assert await operator.ask("RemoteStopTransaction", transactionId=number) == {"status": "Rejected"}
         assert garage.asked("RemoteStopTransaction") == []
+        assert await in_database(lambda: Transaction.objects.get().stopped_at is None)
         assert await operator.ask("RemoteStopTransaction", transactionId=1001) == {"status": "Accepted"}
         assert [payload for payload, _reply in garage.asked("RemoteStopTransaction")] == [{"transactionId": number}]
 
@@ -466,10 +478,27 @@ def linked():
     return CpoLink.objects.select_related("server", "station").get()
 
 
-async def test_a_refused_password_is_named():
-    operator = Operator(process_request=lambda connection, _request: connection.respond(401, ""))
-    async with operator, Garage(operator):
-        await is_state("unreachable", "password")
+@pytest.mark.parametrize(("status", "cause"), [(401, "password"), (404, "identity"), (500, "http")])
+async def test_a_refused_handshake_is_named(status, cause):
+    operator = Operator(process_request=lambda connection, _request: connection.respond(status, ""))
+    async with operator, Garage(operator, policy="allow") as garage:
+        await is_state("unreachable", cause)
+        assert await charges(garage)
+        await links.end_relays()  # so that none knocks while the server closes
+
+
+async def test_an_operator_that_never_opens_the_connection_is_left(monkeypatch):
+    monkeypatch.setattr(relay, "OPEN_TIMEOUT_S", 0.1)
+    never = asyncio.get_running_loop().create_future()
+
+    async def stay_silent(_connection, _request):
+        await never
+
+    async with Operator(process_request=stay_silent) as operator, Garage(operator, policy="allow") as garage:
+        await is_state("unreachable", "timeout")
+        assert await charges(garage)
+        await links.end_relays()
+        never.cancel()
 
 
 async def test_an_address_where_nobody_listens_is_named():
