@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 
 from energy.means import MINUTE_S, QUARTER_S, rolled_until
 from energy.models import Allocation, Reading, ReadingMean, Retention
+from energy.signals import forgetting_values
 from stations.message_log import old_frames
 from stations.models import Connector, MeterValue, Transaction
 
@@ -34,9 +35,19 @@ def _bite(rows: QuerySet[Any]) -> bool:
     keys = list(rows.values_list("pk", flat=True)[:ROWS_AT_ONCE])
     if not keys:
         return False
+    if rows.model is MeterValue:
+        _tell_before(keys)
     rows.model._default_manager.filter(pk__in=keys).delete()
     time.sleep(REST * (time.monotonic() - began_at))
     return True
+
+
+def _tell_before(keys: list[int]) -> None:
+    """Let whoever needs the meter values of these transactions take what they tell: they are about to be deleted."""
+    of_transactions = MeterValue.objects.filter(pk__in=keys, transaction__isnull=False)
+    transaction_ids = list(of_transactions.order_by("transaction").values_list("transaction", flat=True).distinct())
+    if transaction_ids:
+        forgetting_values.send(MeterValue, transaction_ids=transaction_ids)
 
 
 def _outdated(kept: Retention, now: datetime) -> Iterator[QuerySet[Any]]:

@@ -1,4 +1,4 @@
-"""What was charged before this load manager, and how what was charged is told on: tariff and monthly e-mails."""
+"""What was charged before this load manager, and how what was charged is told on: tariff, e-mails, off-peak energy."""
 
 from decimal import Decimal
 from typing import Any
@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from solo.models import SingletonModel
 
 from accounts.models import User
+from stations.models import Transaction
 
 
 class ImportState(models.TextChoices):
@@ -54,22 +55,32 @@ class HistoryImport(models.Model):
         return 100 * self.done // self.total if self.total else 0
 
 
-class ImportedTransaction(models.Model):
+class OldTold(models.Model):
+    """What a later file of the same device may tell better. Empty texts: the file says N/A or nothing.
+
+    `flags` are those of `exports.old_file`.
+    """
+
+    station_name = models.CharField(_("charging station"), max_length=255, blank=True)
+    stopped_at = models.DateTimeField(_("stopped at"), null=True)
+    badge_name = models.CharField(_("badge name"), max_length=255, blank=True)
+    energy_wh = models.BigIntegerField(_("energy (Wh)"), null=True)
+    flags: Any = models.JSONField(_("remarks"), default=list)
+
+    class Meta:
+        abstract = True
+
+
+class ImportedTransaction(OldTold):
     """One charging operation of an old device, as its file tells it after repair.
 
     It is no `Transaction`: the device counted its numbers for itself, and of some neither end nor energy are known.
-    `flags` are those of `exports.old_file`. Empty texts: the file says N/A or nothing.
     """
 
     number = models.BigIntegerField(_("number"))
     station_mac_address = models.CharField(_("station id (MAC address)"), max_length=255, blank=True)
-    station_name = models.CharField(_("charging station"), max_length=255, blank=True)
     started_at = models.DateTimeField(_("started at"))
-    stopped_at = models.DateTimeField(_("stopped at"), null=True)
     id_tag = models.CharField(_("badge number"), max_length=255, blank=True)
-    badge_name = models.CharField(_("badge name"), max_length=255, blank=True)
-    energy_wh = models.BigIntegerField(_("energy (Wh)"), null=True)
-    flags: Any = models.JSONField(_("remarks"), default=list)
     brought_by = models.ForeignKey(
         HistoryImport, models.PROTECT, related_name="transactions", verbose_name=_("imported from")
     )
@@ -93,6 +104,29 @@ class ImportedTransaction(models.Model):
 
     def __str__(self) -> str:
         return f"{self.number}"
+
+
+class OffPeakEnergy(models.Model):
+    """How much of the energy of a transaction was charged in off-peak times, kept: its meter values are deleted later.
+
+    `energy_wh` and `stopped_at` are those of the transaction it was found for, `hours` names the times. `is_estimated`:
+    no meter value told it. `is_final`: meter values are gone, other times cannot be looked up any more.
+    """
+
+    transaction = models.OneToOneField(Transaction, models.CASCADE, primary_key=True, related_name="off_peak")
+    energy_wh = models.BigIntegerField()
+    stopped_at = models.DateTimeField()
+    hours = models.CharField(max_length=200)
+    off_peak_wh = models.BigIntegerField()
+    is_estimated = models.BooleanField()
+    is_final = models.BooleanField(default=False)
+
+    class Meta:
+        verbose_name = _("off-peak energy of a transaction")
+        verbose_name_plural = _("off-peak energy of transactions")
+
+    def __str__(self) -> str:
+        return f"{self.transaction_id}"
 
 
 class ExportSettings(SingletonModel):

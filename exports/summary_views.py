@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -18,10 +18,13 @@ from accounts.models import Role
 from exports.formats import write_csv
 from exports.forms import PeriodForm
 from exports.models import ExportSettings
+from exports.off_peak import ask_to_keep
 from exports.page import page
 from exports.period import month_of
-from exports.summary import summarise, summary_lines
+from exports.summary import NotSplitYet, summarise, summary_lines
 from exports.tariff import NoTimes, off_peak_of
+
+AT_ONCE = 20_000  # sessions that are looked at one by one while somebody waits: a few seconds
 
 
 @role_required(Role.ADMINISTRATOR)
@@ -35,7 +38,12 @@ def summary(request: HttpRequest) -> HttpResponse:
         if not form.is_valid():
             return page(request, "exports/summary.html", _("Summary"), {"form": form})
         period = form.period
-    summed = summarise(period)
+    try:
+        summed = summarise(period, at_most=AT_ONCE)
+    except NotSplitYet as progress:
+        return _not_yet(request, form, progress)
+    if getattr(request, "htmx", False):
+        return HttpResponse(headers={"HX-Refresh": "true"})
     if "csv" in request.GET:
         name = f"summary-{period.first}-{period.last}.csv"
         return HttpResponse(
@@ -49,6 +57,17 @@ def summary(request: HttpRequest) -> HttpResponse:
         _("Summary"),
         {"form": form, "summary": summed, "off_peak_times": ExportSettings.get_solo().off_peak_times},
     )
+
+
+def _not_yet(request: HttpRequest, form: PeriodForm, progress: NotSplitYet) -> HttpResponse:
+    """Show how far the worker is; the page asks again until there are sums."""
+    if getattr(request, "htmx", False):
+        return render(request, "exports/summary_progress.html", {"progress": progress})
+    if "csv" in request.GET:
+        query = request.GET.copy()
+        del query["csv"]
+        return redirect(f"{request.path}?{query.urlencode()}")
+    return page(request, "exports/summary.html", _("Summary"), {"form": form, "progress": progress}, status=202)
 
 
 class TariffForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -103,6 +122,7 @@ def tariff(request: HttpRequest) -> HttpResponse:
     form = TariffForm(request.POST or None, instance=ExportSettings.get_solo())
     if request.method == "POST" and form.is_valid():
         form.instance.save(update_fields=[*TariffForm.Meta.fields])
+        ask_to_keep()
         messages.success(request, _("The tariff was saved. It counts for all summaries, also of past months."))
         return redirect("tariff")
     return page(request, "exports/tariff.html", _("Tariff"), {"form": form})

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from decimal import ROUND_HALF_UP, Decimal
 from itertools import pairwise
 from typing import NamedTuple
 
 MINUTES_OF_DAY = 24 * 60
 CENT = Decimal("0.01")
+_DAY, _SECOND, _MICROSECOND = timedelta(days=1), timedelta(seconds=1), timedelta(microseconds=1)
 _SPAN = re.compile(r"(\d{1,2})[:h](\d{2})\s*[-–]\s*(\d{1,2})[:h](\d{2})")
 
 Reading = tuple[datetime, int]
@@ -23,54 +24,74 @@ class NoTimes(Exception):
 
 
 class OffPeak(NamedTuple):
-    """Times of each day, from one minute of it to another; one that ends before it begins goes over midnight."""
+    """Times of each day, from one minute of it to another; one that ends before it begins goes over midnight.
+
+    A moment is off-peak where the clock in the garage shows a time in them: when summer time ends, an hour comes twice.
+    """
 
     spans: tuple[tuple[int, int], ...]
 
+    def hours_in(self, zone: tzinfo) -> str:
+        """Name them with the clock they are read on: what was found by other hours does not hold."""
+        written = (
+            f"{begin // 60:02}:{begin % 60:02}-{end // 60:02}:{end % 60:02}" for begin, end in sorted(self.spans)
+        )
+        return f"{','.join(written)} {zone}"
+
     def overlap(self, since: datetime, until: datetime, zone: tzinfo) -> timedelta:
-        """Say how much of a stretch of time lies in them, by the clock in the garage."""
+        """Say how much of a stretch of time lies in them."""
         return _overlap(self._moments(since, until, zone), since, until)
 
-    def _moments(self, since: datetime, until: datetime, zone: tzinfo) -> list[Stretch]:
-        """List when they begin and end round a stretch of time."""
-        found = []
-        day, last = since.astimezone(zone).date() - timedelta(days=1), until.astimezone(zone).date()
-        while day <= last:
-            for begin, end in self.spans:
-                closes = _clock(day + timedelta(days=int(end <= begin)), end, zone)
-                found.append((_clock(day, begin, zone), closes))
-            day += timedelta(days=1)
-        return found
-
-    def share(self, readings: Sequence[Reading], zone: tzinfo) -> Decimal:
-        """Say which part of the energy was charged in them; between two readings it counts as even."""
-        total_wh = readings[-1][1] - readings[0][1]
-        if total_wh <= 0:
-            return Decimal(0)
-        within_wh, moments = 0.0, self._moments(readings[0][0], readings[-1][0], zone)
+    def wh_within(self, readings: Sequence[Reading], zone: tzinfo) -> int:
+        """Say how much energy was charged in them, Wh; between two readings it counts as even."""
+        within_wh, moments = Decimal(0), self._moments(readings[0][0], readings[-1][0], zone)
         for (since, before_wh), (until, after_wh) in pairwise(readings):
             if until > since:
-                within_wh += (after_wh - before_wh) * (_overlap(moments, since, until) / (until - since))
+                overlap_us, whole_us = _overlap(moments, since, until) // _MICROSECOND, (until - since) // _MICROSECOND
+                within_wh += Decimal((after_wh - before_wh) * overlap_us) / whole_us
             elif any(opens <= since < closes for opens, closes in moments):
                 within_wh += after_wh - before_wh
-        return Decimal(within_wh) / total_wh
+        return int(within_wh.to_integral_value(ROUND_HALF_UP))
+
+    def _moments(self, since: datetime, until: datetime, zone: tzinfo) -> list[Stretch]:
+        """List when they begin and end round a stretch of time, both its ends included."""
+        found = []
+        for begin, end, ahead in _steady(since.astimezone(UTC), until.astimezone(UTC) + _MICROSECOND, zone):
+            shown, shown_last = begin + ahead, end + ahead
+            midnight = datetime.combine(shown.date() - _DAY, time(), UTC)
+            while midnight < shown_last:
+                for opens, closes in self.spans:
+                    length = timedelta(minutes=(closes - opens) % MINUTES_OF_DAY)
+                    at = midnight + timedelta(minutes=opens)
+                    if at < shown_last and at + length > shown:
+                        found.append((max(at, shown) - ahead, min(at + length, shown_last) - ahead))
+                midnight += _DAY
+        return found
+
+
+def _shown(minute: int) -> str:
+    return f"{minute // 60:02}:{minute % 60:02}"
+
+
+def _steady(since: datetime, until: datetime, zone: tzinfo) -> Iterator[tuple[datetime, datetime, timedelta]]:
+    """Cut a stretch of time, UTC, where the clock is changed, and tell how far it is ahead of UTC in each piece."""
+    while since < until:
+        end, ahead = min(since + _DAY, until), _ahead(since, zone)
+        if _ahead(end, zone) != ahead:
+            first, end = since.replace(microsecond=0), end.replace(microsecond=0)  # clocks change at whole seconds
+            while end - first > _SECOND:
+                middle = first + (end - first) // (2 * _SECOND) * _SECOND
+                first, end = (middle, end) if _ahead(middle, zone) == ahead else (first, middle)
+        yield since, end, ahead
+        since = end
+
+
+def _ahead(at: datetime, zone: tzinfo) -> timedelta:
+    return at.astimezone(zone).utcoffset() or timedelta()
 
 
 def _overlap(moments: Sequence[Stretch], since: datetime, until: datetime) -> timedelta:
     return sum((max(min(until, closes) - max(since, opens), timedelta()) for opens, closes in moments), timedelta())
-
-
-def _clock(day: date, minute: int, zone: tzinfo) -> datetime:
-    """Say when a clock shows a time, for the first time; one that it skips, when it skips it."""
-    shown = datetime.combine(day, time(minute // 60, minute % 60), zone)
-    at = shown.astimezone(UTC)
-    if at.astimezone(zone).replace(tzinfo=None) == shown.replace(tzinfo=None):
-        return at
-    at = shown.replace(fold=1).astimezone(UTC)  # before the clock is put forward
-    before = at.astimezone(zone).utcoffset()
-    while at.astimezone(zone).utcoffset() == before:
-        at += timedelta(minutes=1)
-    return at
 
 
 def off_peak_of(text: str) -> OffPeak:
@@ -113,7 +134,7 @@ class Tariff(NamedTuple):
         """Say whether it matters when energy was charged."""
         return self.price is not None and self.off_peak_price is not None and bool(self.off_peak.spans)
 
-    def cost(self, energy_wh: int, off_peak_wh: Decimal = Decimal(0)) -> Decimal | None:
+    def cost(self, energy_wh: int, off_peak_wh: int = 0) -> Decimal | None:
         """Price a session, to the cent, so that all sums agree; None without a price."""
         if self.price is None:
             return None

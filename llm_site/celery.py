@@ -48,6 +48,7 @@ app.conf.update(
         "forget-old-sign-ins": {"task": "accounts.tasks.forget_old_sign_ins", "schedule": 3600.0},
         "forget-old-changes": {"task": "accounts.tasks.forget_old_changes", "schedule": 86400.0},
         "forget-old-refusals": {"task": "badges.tasks.forget_old_refusals", "schedule": 3600.0},
+        "keep-off-peak": {"task": "exports.tasks.keep_off_peak", "schedule": 3600.0},
         "send-due-mails": {"task": "exports.tasks.send_due_mails", "schedule": 600.0},
     },
 )

@@ -7,14 +7,15 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from exports.models import ExportSettings, HistoryImport, ImportedTransaction
 from exports.period import month_of
 from exports.summary import summarise
 from exports.tariff import NoTimes, OffPeak, Tariff, off_peak_of
-from stations.models import Connector, MeterValue, Station
+from stations.models import Connector, MeterValue, Station, Transaction
+from stations.removal import delete_stations
 from tests.exports.history import NOON, charged, garage
 
 pytestmark = pytest.mark.django_db
@@ -88,7 +89,7 @@ def test_readings_within_one_session_do_not_look_up_the_clock_anew():
     few, many = Counting(), Counting()
     for zone, count in ((few, 8), (many, 800)):
         readings = [(NOON + number * 8 * HOUR / count, number) for number in range(count + 1)]
-        NIGHT.share(readings, zone)
+        NIGHT.wh_within(readings, zone)
     assert few.looked == many.looked
 
 
@@ -101,15 +102,44 @@ def test_peak_and_off_peak_make_up_the_whole(points):
     minutes, energies = sorted(minute for minute, _wh in points), sorted(wh for _minute, wh in points)
     readings = [(NOON + timedelta(minutes=at), wh) for at, wh in zip(minutes, energies, strict=True)]
     day = off_peak_of("06:00-22:00")
-    shares = NIGHT.share(readings, PARIS), day.share(readings, PARIS)
-    assert all(0 <= share <= Decimal("1.000001") for share in shares)
-    assert abs(sum(shares) - 1) < Decimal("0.000001")
+    within = NIGHT.wh_within(readings, PARIS), day.wh_within(readings, PARIS)
+    assert all(0 <= wh <= energies[-1] - energies[0] for wh in within)
+    assert sum(within) - (energies[-1] - energies[0]) in (0, 1), "both are rounded up at half a Wh"
+
+
+CHANGES = [datetime(2026, 3, 29, 1, tzinfo=UTC), datetime(2026, 10, 25, 1, tzinfo=UTC)]  # of the clock in Paris
+a_time = st.integers(0, 1439)
+
+
+@given(
+    st.sampled_from(CHANGES),
+    st.sampled_from([PARIS, REUNION]),
+    st.tuples(a_time, a_time).filter(lambda times: times[0] != times[1]),
+    st.integers(-600, 600),
+    st.lists(st.tuples(st.integers(1, 200), st.integers(0, 50)), min_size=1, max_size=5),
+)
+@example(CHANGES[1], PARIS, (22 * 60, 2 * 60 + 30), -120, [(360, 1)])  # 02:30 comes twice, and ends it twice
+@example(CHANGES[1], PARIS, (2 * 60 + 30, 6 * 60), -120, [(360, 1)])
+def test_each_minute_counts_by_what_the_clock_shows_then_to_the_watt_hour(change, zone, times, minute, stretches):
+    begin, end = times
+    at, meter_wh, expected_wh = change + timedelta(minutes=minute), 0, 0
+    readings = [(at, meter_wh)]
+    for minutes, wh_each in stretches:
+        for _ in range(minutes):
+            clock = at.astimezone(zone)
+            shown = clock.hour * 60 + clock.minute
+            if begin <= shown < end or (end < begin and not end <= shown < begin):
+                expected_wh += wh_each
+            at += timedelta(minutes=1)
+        meter_wh += minutes * wh_each
+        readings.append((at, meter_wh))
+    assert OffPeak((times,)).wh_within(readings, zone) == expected_wh
 
 
 def test_a_session_costs_what_its_times_cost():
     prices = Tariff("EUR", Decimal("0.25"), Decimal("0.15"), NIGHT)
     assert prices.cost(10_000) == Decimal("2.50")
-    assert prices.cost(10_000, Decimal(4000)) == Decimal("2.10")
+    assert prices.cost(10_000, 4000) == Decimal("2.10")
     assert Tariff("EUR", None).cost(10_000) is None
 
 
@@ -146,9 +176,44 @@ def test_sessions_are_summed_per_badge_and_per_station():
     assert told(summary.badges) == [("CAFE01", "Anna", 2, 0, 9000, "2.25"), ("CAFE02", "Luc", 3, 1, 5000, "0.85")]
     assert told(summary.stations) == [
         ("a0:02:4a:e0:a3:c5", "Place 1", 2, 0, 11000, "2.35"),
-        ("", "Place 2", 3, 1, 3000, "0.75"),
+        ("CP2", "Place 2", 3, 1, 3000, "0.75"),
     ]
     assert told([summary.total]) == [("", "", 5, 1, 14000, "3.10")]
+
+
+def test_what_has_the_same_name_is_not_the_same():
+    stations = [Station.objects.create(identity=identity, name="Garage") for identity in ("CP1", "CP2")]
+    for number, station in enumerate(stations):
+        connector = Connector.objects.create(station=station, number=1)
+        charged(connector, NOON, NOON + HOUR, wh=1000, id_tag=f"CAFE0{number}", comment="Guest")
+    delete_stations(station_ids=[stations[1].pk])
+    summary = january()
+    assert [(one.key, one.name, one.energy_wh) for one in summary.stations] == [
+        ("CP1", "Garage", 1000),
+        ("CP2", "Garage", 1000),
+    ]
+    assert [(one.key, one.name) for one in summary.badges] == [("CAFE00", "Guest"), ("CAFE01", "Guest")]
+
+
+def test_a_deleted_station_that_comes_back_is_one():
+    first = garage()
+    charged(first, NOON, NOON + HOUR, wh=1000)
+    delete_stations(station_ids=[first.station_id])
+    charged(garage(), NOON, NOON + HOUR, wh=2000)
+    Transaction.objects.filter(connector=None).update(id_tag="cafe01 ")
+    summary = january()
+    assert [(one.name, one.sessions, one.energy_wh) for one in summary.stations] == [("Place 1", 2, 3000)]
+    assert [(one.key, one.sessions) for one in summary.badges] == [("CAFE01", 2)]
+
+
+def test_energy_and_prices_at_their_limits_are_added_up():
+    ExportSettings.objects.create(pk=1, price="9999.99999")
+    connector = garage()
+    for hour, wh in enumerate((2**62 - 1, 2**31, 2**31 + 1, 0)):
+        charged(connector, NOON + hour * HOUR, NOON + hour * HOUR, wh=wh)
+    total = january().total
+    assert total.energy_wh == 2**62 + 2**32
+    assert total.cost == sum(Tariff("EUR", Decimal("9999.99999")).cost(wh) for wh in (2**62 - 1, 2**31, 2**31 + 1))
 
 
 def test_meter_values_say_when_the_energy_was_charged(administrator):
