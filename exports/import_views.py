@@ -164,13 +164,19 @@ def _obey(request: HttpRequest, history: HistoryImport) -> HttpResponse:
     elif "stop" in request.POST:
         stop_import(pk=history.pk)
     elif "undo" in request.POST:
-        count = history.transactions.count()
-        undo_import(pk=history.pk)
+        taken_out, given_back = undo_import(pk=history.pk)
         text = ngettext(
             "The import was undone: %(count)d transaction was taken out again.",
             "The import was undone: %(count)d transactions were taken out again.",
-            count,
+            taken_out,
         )
-        messages.success(request, text % {"count": count})
+        messages.success(request, text % {"count": taken_out})
+        if given_back:
+            text = ngettext(
+                "%(count)d transaction that it had changed is as it was before.",
+                "%(count)d transactions that it had changed are as they were before.",
+                given_back,
+            )
+            messages.success(request, text % {"count": given_back})
         return redirect("history-import-file")
     return redirect(request.path)

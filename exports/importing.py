@@ -8,16 +8,17 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import partial
 from itertools import islice
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from celery import current_app
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, OuterRef, Subquery
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from accounts.models import User
-from exports.models import HistoryImport, ImportedTransaction, ImportState
+from exports.models import FormerTold, HistoryImport, ImportedTransaction, ImportState, OldTold
 from exports.old_file import Flag, OldRow, WrongRow, cells_in, read_row, says_wh
 from stations.models import Transaction
 
@@ -27,7 +28,7 @@ STALLED_AFTER = timedelta(seconds=60)
 PREVIEWS_KEPT = timedelta(days=1)
 SHOWN = 20
 LARGEST_PK = 2**31 - 1
-KEPT = ("station_name", "stopped_at", "badge_name", "energy_wh", "flags")
+TOLD = tuple(field.name for field in OldTold._meta.fields)
 
 
 class Fate(StrEnum):
@@ -105,7 +106,7 @@ def _fate(row: OldRow, known: ImportedTransaction | None, is_own: bool) -> Fate:
         return Fate.OWN
     if known is None:
         return Fate.NEW
-    return Fate.UNCHANGED if all(getattr(known, name) == _value(row, name) for name in KEPT) else Fate.CHANGED
+    return Fate.UNCHANGED if all(getattr(known, name) == _value(row, name) for name in TOLD) else Fate.CHANGED
 
 
 def _known(rows: list[OldRow]) -> dict[tuple[object, ...], ImportedTransaction]:
@@ -147,11 +148,34 @@ def stop_import(*, pk: int) -> None:
 
 
 @transaction.atomic
-def undo_import(*, pk: int) -> None:
-    """Take out the transactions that an import brought, and forget it."""
+def undo_import(*, pk: int) -> tuple[int, int]:
+    """Take out the transactions that an import brought, give back what it changed, and forget it; returns how many.
+
+    What a later import changed again stays as that left it: undoing the later one gives back what was before both.
+    """
     history = HistoryImport.objects.select_for_update().get(pk=pk)
-    history.transactions.all().delete()
+    FormerTold.objects.filter(transaction__brought_by=history).delete()
+    later = FormerTold.objects.filter(transaction=OuterRef("transaction"), pk__gt=OuterRef("pk")).order_by("pk")
+    former = history.former.annotate(later=Subquery(later.values("pk")[:1])).select_related("transaction")
+    given_back = 0
+    while batch := list(former.order_by("pk")[:BATCH]):
+        _give_back(batch)
+        given_back += len(batch)
+        FormerTold.objects.filter(pk__in=[one.pk for one in batch]).delete()
+    taken_out = history.transactions.all().delete()[0]
     history.delete()
+    return taken_out, given_back
+
+
+def _give_back(former: list[Any]) -> None:
+    """Let transactions tell what they told before: where a later import changed them, to whoever undoes that."""
+    followers = FormerTold.objects.in_bulk([one.later for one in former if one.later])
+    for one in former:
+        target = followers[one.later] if one.later else one.transaction
+        for name in TOLD:
+            setattr(target, name, getattr(one, name))
+    ImportedTransaction.objects.bulk_update([one.transaction for one in former if not one.later], TOLD)
+    FormerTold.objects.bulk_update(followers.values(), TOLD)
 
 
 def import_on(*, pk: int) -> bool:
@@ -179,11 +203,16 @@ def _write(history: HistoryImport, rows: list[OldRow], count: int) -> bool:
     once = {row.key: row for row in rows}  # of two that are one, the later counts
     fates = dict(zip(once, _fates(list(once.values()), ZoneInfo(history.time_zone)), strict=True))
     known = _known(list(once.values()))
-    changed = []
+    changed = [known[key] for key, fate in fates.items() if fate == Fate.CHANGED]
+    former = [
+        FormerTold(transaction=one, changed_by=history, **{name: getattr(one, name) for name in TOLD})
+        for one in changed
+        if one.brought_by_id != history.pk
+    ]
+    FormerTold.objects.bulk_create(former, ignore_conflicts=True)  # a file that names it twice: the first counts
     for key in (key for key, fate in fates.items() if fate == Fate.CHANGED):
-        for name in KEPT:
+        for name in TOLD:
             setattr(known[key], name, _value(once[key], name))
-        changed.append(known[key])
     make = partial(ImportedTransaction, brought_by=history)
     new = [
         make(**once[key]._replace(flags=_value(once[key], "flags"))._asdict())  # type: ignore[arg-type]
@@ -191,6 +220,6 @@ def _write(history: HistoryImport, rows: list[OldRow], count: int) -> bool:
         if fate == Fate.NEW
     ]
     ImportedTransaction.objects.bulk_create(new)
-    ImportedTransaction.objects.bulk_update(changed, KEPT)
+    ImportedTransaction.objects.bulk_update(changed, TOLD)
     HistoryImport.objects.filter(pk=history.pk).update(added=F("added") + len(new), changed=F("changed") + len(changed))
     return True

@@ -106,6 +106,22 @@ class ImportedTransaction(OldTold):
         return f"{self.number}"
 
 
+class FormerTold(OldTold):
+    """What an imported transaction told before an import changed it: undoing that import brings it back."""
+
+    # Deleted by hand before its transaction: a cascade would first read the whole import into memory.
+    transaction = models.ForeignKey(ImportedTransaction, models.DO_NOTHING, related_name="former")
+    changed_by = models.ForeignKey(HistoryImport, models.CASCADE, related_name="former")
+
+    class Meta:
+        verbose_name = _("imported transaction before its change")
+        verbose_name_plural = _("imported transactions before their change")
+        constraints = [models.UniqueConstraint(fields=["transaction", "changed_by"], name="former_told_once")]
+
+    def __str__(self) -> str:
+        return f"{self.transaction_id}"
+
+
 class OffPeakEnergy(models.Model):
     """How much of the energy of a transaction was charged in off-peak times, kept: its meter values are deleted later.
 

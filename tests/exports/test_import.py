@@ -11,8 +11,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from exports import importing
 from exports.formats import as_csv
-from exports.importing import begin_import, import_on, keep_file, stop_import
-from exports.models import HistoryImport, ImportedTransaction, ImportState
+from exports.importing import begin_import, import_on, keep_file, stop_import, undo_import
+from exports.models import FormerTold, HistoryImport, ImportedTransaction, ImportState
 from exports.period import Period
 from exports.rows import rows_of
 from tests.exports.history import charged, garage
@@ -82,6 +82,35 @@ def test_an_end_that_a_later_file_knows_is_taken_over():
     assert (later.added, later.changed) == (0, 1)
     (row,) = ImportedTransaction.objects.all()
     assert (row.energy_wh, row.stopped_at, row.flags) == (679, datetime(2022, 11, 7, 10, 30, tzinfo=UTC), [])
+
+
+UNENDED = FIRST.replace("07/11/2022 11:30", "01/01/1970 01:00").replace("679", "4294965680")
+NAMED = FIRST.replace("645c0542,N/A", "645c0542,Anna")
+
+
+def test_undoing_an_import_gives_back_what_it_changed():
+    imported(f"{HEADING}\n{UNENDED}")
+    before = ImportedTransaction.objects.values().get()
+    later = imported(f"{HEADING}\n{FIRST}\n{NAMED}\n{FIRST.replace('1,', '2,', 1)}")
+    assert undo_import(pk=later.pk) == (1, 1)
+    assert ImportedTransaction.objects.values().get() == before
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0)])
+def test_imports_are_undone_in_any_order(order):
+    files = [UNENDED, FIRST, NAMED]
+    told = ["N/A,", "N/A,0.679", "Anna,0.679"]
+    imports = [imported(f"{HEADING}\n{file}") for file in files]
+    left = {0, 1, 2}
+    for one in order:
+        undo_import(pk=imports[one].pk)
+        left.remove(one)
+        shown = exported().splitlines()[1:]
+        if 0 in left:
+            assert [line.endswith(told[max(left)]) for line in shown] == [True]
+        else:
+            assert shown == [], "the import that brought it takes it along"
+    assert not FormerTold.objects.exists()
 
 
 def test_a_row_that_stands_in_the_file_twice_is_imported_once():
