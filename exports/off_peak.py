@@ -50,7 +50,7 @@ def tariff() -> Tariff:
 
 
 def splits_of(sessions: Sequence[Ended], off_peak: OffPeak, zone: tzinfo) -> list[Split]:
-    """Split the energy of some sessions, in the same order: by their meter values where their time alone leaves it open."""
+    """Split the energy of some sessions, in the same order, by their meter values where their time alone does not."""
     found = [_plain(one, off_peak, zone) for one in sessions]
     measured = _measured(one.pk for one, split in zip(sessions, found, strict=True) if split is None)
     both = zip(sessions, found, strict=True)
