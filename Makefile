@@ -5,6 +5,7 @@ PY := $(VENV)/bin/python
 export LLM_PORT ?= 8000
 
 .PHONY: run demo test test-tools lint unit postgres e2e certification certification-proxy browser bench-allocate bench-authorise bench-day bench-export bench-fuzz bench-import bench-ocpp bench-outage bench-overview bench-react screenshots format clean
+.PHONY: run demo test test-tools lint unit postgres e2e certification browser bench-allocate bench-authorise bench-day bench-export bench-fuzz bench-import bench-ocpp bench-outage bench-overview bench-react chaos screenshots format clean
 
 run: $(VENV)/.installed
 	@exec $(PY) -m llm_site.up
@@ -92,6 +93,10 @@ bench-export: $(VENV)/.installed-dev
 
 bench-outage: $(VENV)/.installed-dev
 	$(PY) -m bench.outage
+
+# Kills each process under load, about ten minutes, and prints how long a line was over the derated fuse.
+chaos: $(VENV)/.installed-dev
+	$(PY) -m bench.chaos
 
 format: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff check --fix .

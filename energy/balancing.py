@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 SAVE_STATE_EACH_S = 10.0
 RESEND_AFTER_S = 20.0
+LOST_AFTER_S = 2.0
+"""What no station has answered by then may have been lost with a process that died: the broker or the web."""
 SAME_A = 0.05
 ALLOCATIONS_AT_ONCE = 500
 
@@ -66,14 +68,16 @@ def balance(*, is_tick: bool = False) -> Decision | None:
     except Exception:
         logger.exception("No decision could be made: every station is told its fail-safe current")
         decision, is_fallback = fall_back(seen), True
-    _tell(decision, places, station_places, now)
-    _keep_decision(controller, decision, places, now)
-    if is_tick:
-        most_a = most_for_charging_a(installation)
-        _keep_reading(decision, most_a, grid, seen_charging(seen.connectors), now)
-    publish({"type": "dashboard.changed"}, group=GROUP)
-    with _recording():
-        _loop.recorder.record(seen, decision, is_fallback=is_fallback)
+    try:
+        _tell(decision, places, station_places, now)
+        _keep_decision(controller, decision, places, now)
+        if is_tick:
+            most_a = most_for_charging_a(installation)
+            _keep_reading(decision, most_a, grid, seen_charging(seen.connectors), now)
+        publish({"type": "dashboard.changed"}, group=GROUP)
+    finally:  # the controller remembers a decision that could not be sent, so a replay must know it
+        with _recording():
+            _loop.recorder.record(seen, decision, is_fallback=is_fallback)
     return decision
 
 
@@ -139,7 +143,8 @@ def _is_due(place: Place, limit_a: float, told: tuple[float, int, float] | None,
     """Say whether a limit must be sent: it can be, is not in force, and was not just sent.
 
     A new transaction is always told: what held for the last one may have gone with it. So is a station that may have
-    lost its limit since it was told.
+    lost its limit since it was told. One that refused it is told again less often than one that said nothing: while it
+    is being told, the socket takes no second limit of the same.
     """
     if not place.is_reachable or not place.is_charging:
         return False
@@ -149,7 +154,8 @@ def _is_due(place: Place, limit_a: float, told: tuple[float, int, float] | None,
         return False
     if place.accepted_a is None and place.accepted_at is not None and place.accepted_at > told[2]:
         return True
-    return abs(told[0] - limit_a) >= SAME_A or not 0 <= now - told[2] < RESEND_AFTER_S
+    again_after_s = RESEND_AFTER_S if place.has_refused else LOST_AFTER_S
+    return abs(told[0] - limit_a) >= SAME_A or not 0 <= now - told[2] < again_after_s
 
 
 def _falls_in_test(place: Place, reason: str) -> bool:

@@ -32,8 +32,8 @@ CANNOT_CHARGE = frozenset(
 class Place:
     """Where a connector's limit goes: whom to tell, under which transaction (0: none runs), and what it last took.
 
-    `accepted_a` None: nothing, since the Unix time `accepted_at`, where that is known. `is_tested`: a fail-safe test
-    runs there.
+    `accepted_a` None: nothing, since the Unix time `accepted_at`, where that is known. `has_refused`: its last answer
+    was no acceptance. `is_tested`: a fail-safe test runs there.
     """
 
     station_id: int
@@ -44,6 +44,7 @@ class Place:
     is_charging: bool
     accepted_a: float | None
     accepted_at: float | None
+    has_refused: bool
     is_tested: bool
 
 
@@ -97,6 +98,7 @@ def observe(
             is_charging=_wants_current(row),
             accepted_a=row.accepted_limit_a,
             accepted_at=row.accepted_at.timestamp() if row.accepted_at else None,
+            has_refused=bool(row.refusal),
             is_tested=row.is_tested,
         )
         places[row.pk] = place

@@ -1,8 +1,9 @@
 """Record what every decision saw and said, about a minute at a time, so that any minute can be looked at and replayed.
 
-A block holds, for each decision, what changed since the one before: JSON, packed by zlib. It is written when a minute
-is over, after the decision was sent: one insert a minute, and a process that is killed loses no more than that. The
-first block of a process, and one each quarter of an hour, hold the controller's memory too: there a replay may begin.
+A block holds, for each decision, what changed since the one before: JSON, packed by zlib with each decision, so that
+none costs much more than another. It is written when a minute is over, after the decision was sent: one insert a
+minute, and a process that is killed loses no more than that. The first block of a process, and one each quarter of an
+hour, hold the controller's memory too: there a replay may begin.
 """
 
 import json
@@ -62,9 +63,13 @@ class Recorder:
     controller: Controller | None = None
     fresh: tuple[Controller, str] | None = None
     """A controller that was made anew, and its memory before it decided."""
-    state: str = "null"
-    is_first: bool = True
-    cycles: list[dict[str, Any]] = field(default_factory=list)
+    count: int = 0
+    began_at: float = 0.0
+    """When the first decision of the block was made (Unix time, s)."""
+    has_memory: bool = False
+    packed: list[bytes] = field(default_factory=list)
+    packer: Any = None
+    """The zlib stream that the block goes through; what has come out of it is in `packed`."""
     seen: Observation | None = None
     decision: Decision | None = None
 
@@ -79,9 +84,13 @@ class Recorder:
             self.flush()
             self._begin(*self.fresh, is_first=True)
             self.fresh = None
-        self.cycles.append(_packed(seen, decision, self.seen, self.decision, is_fallback=is_fallback))
+        if not self.count:
+            self.began_at = seen.now
+        cycle = _json(_packed(seen, decision, self.seen, self.decision, is_fallback=is_fallback))
+        self._pack(f",{cycle}" if self.count else cycle)
+        self.count += 1
         self.seen, self.decision = seen, decision
-        if self.cycles[0]["t"] // MINUTE_S != seen.now // MINUTE_S:
+        if self.began_at // MINUTE_S != seen.now // MINUTE_S:
             was_kept = self.flush()
             if self.controller is not None:
                 is_memory_due = not was_kept or seen.now % MEMORY_EACH_S < MINUTE_S
@@ -90,17 +99,16 @@ class Recorder:
 
     def flush(self) -> bool:
         """Write what was gathered; False where it could not be kept. The loop goes on without it."""
-        if not self.cycles or self.controller is None:
+        if self.seen is None:
             return True
-        head = {"timing": asdict(self.controller.timing), "dynamic": self.controller.dynamic, "first": self.is_first}
-        text = f'{json.dumps(head)[:-1]},"state":{self.state},"cycles":{_json(self.cycles)}}}'
+        self._pack("]}")
         try:
             Recording.objects.create(
-                begins_at=_moment(self.cycles[0]["t"]),
-                ends_at=_moment(self.cycles[-1]["t"]),
-                cycles=len(self.cycles),
-                has_memory=self.state != "null",
-                data=zlib.compress(text.encode()),
+                begins_at=_moment(self.began_at),
+                ends_at=_moment(self.seen.now),
+                cycles=self.count,
+                has_memory=self.has_memory,
+                data=b"".join([*self.packed, self.packer.flush()]),
             )
         except DatabaseError:
             logger.exception("The flight recorder lost a minute: it could not be written")
@@ -108,8 +116,16 @@ class Recorder:
         return True
 
     def _begin(self, controller: Controller, memory: str, *, is_first: bool) -> None:
-        self.controller, self.state, self.is_first = controller, memory, is_first
-        self.cycles, self.seen, self.decision = [], None, None
+        """Begin a block."""
+        self.controller, self.has_memory = controller, memory != "null"
+        self.count, self.seen, self.decision = 0, None, None
+        self.packer, self.packed = zlib.compressobj(), []
+        head = {"timing": asdict(controller.timing), "dynamic": controller.dynamic, "first": is_first}
+        self._pack(f'{json.dumps(head)[:-1]},"state":{memory},"cycles":[')
+
+    def _pack(self, text: str) -> None:
+        """Let a piece of the block's JSON through the stream."""
+        self.packed.append(self.packer.compress(text.encode()))
 
 
 def _json(value: Any) -> str:

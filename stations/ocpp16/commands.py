@@ -73,6 +73,7 @@ class Limits:
         self._station_id = station_id
         self._call = call
         self._live: dict[int, Told] = {}
+        self._underway: tuple[int, Told] | None = None
         self._told: dict[int, Told] = {}
         self._late: deque[tuple[int | None, Role, Rung, Told]] = deque()
         self._promises: dict[int, Promise] = {}
@@ -92,8 +93,14 @@ class Limits:
         self.trial: FailSafeTrial | None = None
 
     def set_live(self, connector_id: int, number: int, transaction_id: int, limit_a: float) -> None:
-        """Let a connector be told `limit_a` as soon as the station is free to hear it, and no test keeps it back."""
-        if self.trial is None or not self.trial.keeps(connector_id, transaction_id, limit_a):
+        """Let a connector be told `limit_a` as soon as the station is free to hear it, and no test keeps it back.
+
+        What it is being told at this moment comes again where the loop has to fear that it was lost.
+        """
+        if self.trial is not None and self.trial.keeps(connector_id, transaction_id, limit_a):
+            return
+        is_underway = self._underway == (connector_id, (number, transaction_id, limit_a))
+        if not is_underway or connector_id in self._live:
             self.tell(connector_id, number, transaction_id, limit_a)
 
     def tell(self, connector_id: int, number: int, transaction_id: int, limit_a: float) -> None:
@@ -180,7 +187,11 @@ class Limits:
             await self._note_broken(connector_id, *broken)
         elif self._live:
             connector_id = next(iter(self._live))
-            await self._send_live(connector_id, *self._live.pop(connector_id))
+            self._underway = connector_id, self._live.pop(connector_id)
+            try:
+                await self._send_live(connector_id, *self._underway[1])
+            finally:
+                self._underway = None
         elif self._must_release:
             self._must_release = False
             await self._release_ended()

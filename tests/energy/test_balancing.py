@@ -4,6 +4,7 @@ import asyncio
 import threading
 
 import pytest
+import time_machine
 from django.utils import timezone
 
 from energy import balancing
@@ -14,6 +15,7 @@ from energy.observing import observe
 from energy.recorder import Recorder
 from simulator import World
 from stations.models import Circuit, Connector, FailSafeTest, Station, Transaction
+from stations.ocpp16 import commands
 from stations.services import forget_limits
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -114,6 +116,39 @@ def test_a_limit_that_a_station_may_have_lost_is_told_again_at_once_and_only_onc
     balancing.balance()
     balancing.balance()
     assert [entry[4] for entry in limits(sent)] == [20, 20]
+
+
+def test_a_limit_that_nobody_answers_is_told_again_soon_and_one_that_was_refused_is_not(sent):
+    connector = car()
+    static(20)
+    with time_machine.travel(timezone.now(), tick=False) as clock:
+        balancing.balance()
+        clock.shift(1)
+        balancing.balance()
+        assert len(limits(sent)) == 1
+        clock.shift(1)
+        balancing.balance()
+        assert [entry[4] for entry in limits(sent)] == [20, 20]
+        Connector.objects.filter(pk=connector.pk).update(refusal="Rejected")
+        clock.shift(19)
+        balancing.balance()
+        assert len(limits(sent)) == 2
+        clock.shift(1)
+        balancing.balance()
+        assert len(limits(sent)) == 3
+
+
+def test_a_decision_that_could_not_be_sent_is_recorded_all_the_same(monkeypatch):
+    car()
+    static(20)
+
+    def fail(_message):
+        raise ConnectionError("the broker is away")
+
+    monkeypatch.setattr(commands, "publish", fail)
+    with pytest.raises(ConnectionError):
+        balancing.balance()
+    assert balancing._loop.recorder.count == 1
 
 
 def test_decreases_are_sent_before_increases(sent):

@@ -35,6 +35,19 @@ def proven(role):
     return tuple(kept().ladders[role]["proven"])
 
 
+async def test_a_limit_that_comes_again_while_it_is_being_told_is_told_once():
+    async with Wire() as wire:
+        await onboarded(wire)
+        number = await wire.begin()
+        row = await in_database(connector)
+        for limit_a in (10, 10, 10):
+            live(wire, limit_a, number, connector_id=row.pk)
+            await asyncio.sleep(0)
+        await until(lambda: connector().accepted_limit_a == 10)
+        await limit(wire, 8, number)
+        assert len(wire.profiles()) == 2
+
+
 async def refused(wire, limit_a, transaction_id):
     """Send a limit to a station that takes no form of it, and wait until that is known; returns the connector."""
     row = await in_database(connector)
