@@ -11,12 +11,14 @@ from typing import Any
 
 from django.db import transaction
 
-from energy.allocation import Controller, Decision, ReasonCode, Timing, fall_back
+from energy.allocation import Controller, Decision, LinesFault, Observation, ReasonCode, Timing, fall_back
 from energy.dashboard import GROUP
+from energy.lines_fault import keep_lines_fault
 from energy.models import Allocation, ControllerState, Installation, Meter, Mode, Reading
 from energy.observing import Place, StationPlace, most_for_charging_a, observe
 from energy.reading import read_meter
 from energy.recorder import Recorder
+from energy.wiring_checks import Follower
 from stations.ocpp16.commands import send_limits, send_standing
 from stations.ocpp16.sockets import publish
 
@@ -42,6 +44,9 @@ class Loop:
     told: dict[Hashable, tuple[float, int, float]] = field(default_factory=dict)
     stood: dict[int, tuple[float, float]] = field(default_factory=dict)
     recorder: Recorder = field(default_factory=Recorder)
+    follower: Follower = field(default_factory=Follower)
+    is_operational: bool = True
+    lines_fault: LinesFault | None = None
 
 
 _loop = Loop()
@@ -59,6 +64,7 @@ def balance(*, is_tick: bool = False) -> Decision | None:
         _loop.last_tick_at = time.monotonic()
     grid = sample.currents_a if sample else None
     seen, places, station_places = observe(installation, now=now, grid=grid, grid_at=grid_at)
+    seen = _with_check(seen)
     controller = _controller(installation, timing)
     with _recording():
         _loop.recorder.prepare(controller)
@@ -70,6 +76,8 @@ def balance(*, is_tick: bool = False) -> Decision | None:
         decision, is_fallback = fall_back(seen), True
     try:
         _tell(decision, places, station_places, now)
+        _loop.is_operational = decision.state == "operational"
+        _watch_lines(controller, meter)
         _keep_decision(controller, decision, places, now)
         if is_tick:
             most_a = most_for_charging_a(installation)
@@ -79,6 +87,27 @@ def balance(*, is_tick: bool = False) -> Decision | None:
         with _recording():
             _loop.recorder.record(seen, decision, is_fallback=is_fallback)
     return decision
+
+
+def _with_check(seen: Observation) -> Observation:
+    """Let a wiring check that runs lower its car; the loop goes on whatever becomes of it."""
+    try:
+        return _loop.follower.before(seen, is_operational=_loop.is_operational)
+    except Exception:
+        logger.exception("The wiring check met a fault; nobody is lowered for it")
+        _loop.follower = Follower()
+        return seen
+
+
+def _watch_lines(controller: Controller, meter: Meter) -> None:
+    """Keep what is found out about the lines of the meter; who says that it is mended has all of it forgotten."""
+    fault = controller.transformers.fault
+    if fault is not None and fault == _loop.lines_fault and meter.lines_fault is None:
+        controller.transformers.forget()
+        fault = None
+    if fault != _loop.lines_fault or (fault is None and meter.lines_fault is not None):
+        keep_lines_fault(fault=fault)
+    _loop.lines_fault = fault
 
 
 @contextmanager

@@ -10,10 +10,11 @@ from accounts.models import AccessSettings, DashboardAccess
 from badges.models import AccessRule, BadgeSettings
 from energy.alarms import Alarm, alarms_of
 from energy.curve import PointRow, point_of
+from energy.lines_fault import LinesAlarm, lines_alarm
 from energy.manager_state import Cause, ManagerState, manager_state, silence_s
 from energy.meter_words import meter_words_lazy
 from energy.models import Installation, Meter, Mode, Reading
-from energy.sessions import Condition, Moment, Place, Session, occupancy
+from energy.sessions import Condition, Moment, Occupancy, Place, Session, occupancy
 from stations.models import Station, StationState
 
 MOST_SILENT = timedelta(hours=1)
@@ -97,7 +98,7 @@ class Overview:
     access_rule: str
     sessions: tuple[Session, ...]
     places: tuple[Place, ...]
-    alarms: tuple[Alarm, ...]
+    alarms: tuple[Alarm | LinesAlarm, ...]
     hold_s: float
     point: PointRow | None
 
@@ -127,7 +128,7 @@ class Overview:
         return self.places[:ROWS_SHOWN]
 
     @property
-    def shown_alarms(self) -> tuple[Alarm, ...]:
+    def shown_alarms(self) -> tuple[Alarm | LinesAlarm, ...]:
         """Give the gravest alarms; more are seldom read."""
         return self.alarms[:ALARMS_SHOWN]
 
@@ -205,10 +206,16 @@ def compute_overview(now: datetime) -> Overview:
         access_rule=BadgeSettings.get_solo().access_rule,
         sessions=found.sessions,
         places=found.places,
-        alarms=alarms_of(found),
+        alarms=_alarms(meter, found),
         hold_s=timing.admission_hold_s,
         point=None if reading is None else point_of(reading),
     )
+
+
+def _alarms(meter: Meter, found: Occupancy) -> tuple[Alarm | LinesAlarm, ...]:
+    """List what somebody should look after, the meter first."""
+    lines = lines_alarm(meter)
+    return (*([] if lines is None else [lines]), *alarms_of(found))
 
 
 def _free(installation: Installation, reading: Reading | None) -> Currents:

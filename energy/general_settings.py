@@ -31,6 +31,6 @@ def save_general_settings(*, installation: Installation, meter: Meter) -> None:
     installation.save(update_fields=SUPPLY)
     kept = Meter.get_solo()
     if any(getattr(kept, name) != getattr(meter, name) for name in READ_BY):
-        meter.last_error, meter.failing_since = "", None
-        meter.save(update_fields=[*READ_BY, "last_error", "failing_since"])
+        meter.last_error, meter.failing_since, meter.lines_fault = "", None, None
+        meter.save(update_fields=[*READ_BY, "last_error", "failing_since", "lines_fault"])
     ask_to_decide()

@@ -36,6 +36,7 @@ class Cause(StrEnum):
     NO_METER = "no_meter"
     METER_SILENT = "meter_silent"
     METER_TOO_HIGH = "meter_too_high"
+    LINES_WRONG = "lines_wrong"
     FAIL_SAFE = "fail_safe"
 
 
@@ -50,8 +51,10 @@ _CAUSES = {
         "the meter reads more than three times the usable current: "
         "check the fuse and the primary of the current transformers"
     ),
+    Cause.LINES_WRONG: gettext_lazy("the current transformers of the meter are mixed up"),
     Cause.FAIL_SAFE: gettext_lazy("the meter gives no usable value"),
 }
+_OF_METER = (Cause.NO_METER, Cause.METER_SILENT, Cause.METER_TOO_HIGH, Cause.LINES_WRONG, Cause.FAIL_SAFE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,7 @@ class ManagerState:
     @property
     def needs_meter(self) -> bool:
         """Say whether it is the meter that must be looked at."""
-        return self.cause in (Cause.NO_METER, Cause.METER_SILENT, Cause.METER_TOO_HIGH, Cause.FAIL_SAFE)
+        return self.cause in _OF_METER
 
     @property
     def reason(self) -> str:
@@ -111,6 +114,8 @@ def manager_state(
     silent_s = (now - meter.failing_since).total_seconds() if meter.is_present and meter.failing_since else 0.0
     if silent_s >= timing.no_increase_s:
         return ManagerState(Level.DEGRADED, Cause.METER_SILENT, meter.failing_since)
+    if meter.is_present and meter.lines_fault and meter.lines_fault["is_certain"]:
+        return ManagerState(Level.DEGRADED, Cause.LINES_WRONG)
     if reading.state == Cause.FAIL_SAFE:
         cause = Cause.METER_TOO_HIGH if _reads_too_high(installation, reading) else Cause.FAIL_SAFE
         return ManagerState(Level.DEGRADED, cause)

@@ -20,7 +20,7 @@ from energy.supply_rules import (
     Breach,
     breaches,
 )
-from stations.models import MINIMUM_A, Connector
+from stations.models import MINIMUM_A, Connector, PhaseRotation, Station
 
 logger = logging.getLogger(__name__)
 
@@ -162,6 +162,7 @@ class Meter(SingletonModel):
     manual_map = models.JSONField(_("register map of a manual meter"), null=True, blank=True)
     last_error = models.CharField(max_length=300, blank=True, editable=False)
     failing_since = models.DateTimeField(null=True, blank=True, editable=False)
+    lines_fault: Any = models.JSONField(null=True, blank=True, editable=False)  # `energy.lines_fault` describes it
 
     class Meta:
         verbose_name = verbose_name_plural = _("meter")
@@ -436,3 +437,50 @@ class Recording(models.Model):
 
     def __str__(self) -> str:
         return f"{timezone.localtime(self.begins_at):%Y-%m-%d %H:%M:%S}"
+
+
+class WiringCheck(models.Model):
+    """One check of which line each phase of a station is on; one runs at a time in the whole installation.
+
+    `finding` is one of `energy.wiring.Finding`, empty while it runs. `heard_at`: when the loop last said how far it is;
+    None: it has not taken it up. `phases`: those that the car uses, from 0. `answers`: for L1, L2, L3 what the meter
+    moved by for each A of the car, and the error of that.
+    """
+
+    station = models.ForeignKey(Station, models.CASCADE, related_name="wiring_checks")
+    connector = models.ForeignKey(Connector, models.CASCADE, related_name="+")
+    requested_by = models.ForeignKey(
+        "accounts.User", models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("requested by")
+    )
+    requester = models.CharField(_("requested by"), max_length=150, blank=True, editable=False)  # also when deleted
+    rotation = models.CharField(_("phase rotation"), max_length=6, choices=PhaseRotation)
+    phases: Any = models.JSONField(default=list)
+    highest_a = models.FloatField()
+    begun_at = models.DateTimeField(_("begun at"), auto_now_add=True)
+    heard_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(_("ended at"), null=True, blank=True)
+    finding = models.CharField(_("finding"), max_length=20, blank=True)
+    steps = models.PositiveSmallIntegerField(default=0)
+    answers: Any = models.JSONField(default=list)
+    proposed = models.CharField(max_length=6, blank=True)
+    taken_over_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("wiring check")
+        verbose_name_plural = _("wiring checks")
+        ordering = ["-pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["finding"], condition=Q(finding=""), name="wiring_check_one_runs"),
+            models.CheckConstraint(
+                condition=Q(ended_at=None, finding="") | (Q(ended_at__isnull=False) & ~Q(finding="")),
+                name="wiring_check_ends_with_a_finding",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.station} {self.begun_at:%Y-%m-%d}"
+
+    @property
+    def is_running(self) -> bool:
+        """Say whether the finding is still to come."""
+        return not self.finding

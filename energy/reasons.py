@@ -27,6 +27,7 @@ SENTENCES: "Mapping[str, StrPromise]" = {
     ReasonCode.STATION_MAXIMUM: gettext_lazy("station maximum"),
     ReasonCode.CAR_TAKES_NO_MORE: gettext_lazy("car takes no more"),
     ReasonCode.OPERATOR_PROFILE: gettext_lazy("operator allows %(cap_a)s A at most"),
+    ReasonCode.WIRING_CHECK: gettext_lazy("wiring check: %(cap_a)s A at most for a moment"),
     ReasonCode.WAITING: gettext_lazy("waiting: %(ahead)s ahead"),
     ReasonCode.RAMPING: gettext_lazy("rising soon to %(target_a)s A"),
     ReasonCode.STARTING: gettext_lazy("starting up: waits until every station has reported"),

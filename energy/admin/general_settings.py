@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
@@ -14,6 +14,7 @@ from unfold.admin import ModelAdmin
 
 from energy.admin.general_form import SECTIONS, GeneralForm, meters_known
 from energy.general_settings import save_general_settings
+from energy.lines_fault import lines_alarm, look_again_at_lines
 from energy.meter_search import is_stalled, own_network, serial_ports, start_search, stop_search
 from energy.meter_words import meter_words
 from energy.meters.decode import load_maps
@@ -44,6 +45,7 @@ class InstallationAdmin(SingletonModelAdmin, ModelAdmin):  # type: ignore[misc]
             ("meter-line/", self._meter_line, "energy_installation_meter_line"),
             ("check/", require_POST(self._check), "energy_installation_check"),
             ("read-meter/", require_POST(self._read_meter), "energy_installation_read_meter"),
+            ("look-again/", require_POST(self._look_again), "energy_installation_look_again"),
             ("meter-search/", self._meter_search, "energy_installation_meter_search"),
             ("meter-search/start/", require_POST(self._start_search), "energy_installation_start_search"),
             ("meter-search/stop/", require_POST(self._stop_search), "energy_installation_stop_search"),
@@ -87,6 +89,7 @@ class InstallationAdmin(SingletonModelAdmin, ModelAdmin):  # type: ignore[misc]
             "derated_a": saved.derated_a,
             "most_a": most_for_charging_a(saved),
             "fail_safe_line_a": fail_safe_line_a,
+            "lines_alarm": lines_alarm(Meter.get_solo()),
             "meters": meters_known(),
             "time_zones": time_zones(),
             "own_network": own_network(),
@@ -113,6 +116,13 @@ class InstallationAdmin(SingletonModelAdmin, ModelAdmin):  # type: ignore[misc]
         if not context["errors"] and context["is_chosen"]:
             context["reading"] = read_as_entered(installation=form.instance, meter=form.meter)
         return render(request, "energy/_meter_reading.html", context)
+
+    def _look_again(self, request: HttpRequest) -> HttpResponse:
+        """Take somebody's word that the transformers of the meter are right now."""
+        look_again_at_lines()
+        text = _("What was found about the lines of the meter is forgotten. The meter counts again at the next cycle.")
+        self.message_user(request, text, messages.SUCCESS)
+        return redirect("admin:energy_installation_changelist")
 
     def _meter_search(self, request: HttpRequest) -> HttpResponse:
         return render(request, "energy/_meter_search.html", _search_context())

@@ -13,6 +13,7 @@ from .model import (
     ReasonCode,
     Timing,
 )
+from .transformers import LinesFault
 
 __all__ = [
     "REASON_TEXTS",
@@ -21,6 +22,7 @@ __all__ = [
     "Controller",
     "Decision",
     "Demand",
+    "LinesFault",
     "Observation",
     "Reason",
     "ReasonCode",

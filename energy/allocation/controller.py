@@ -15,6 +15,7 @@ from .kernel import Share, share_out
 from .model import ConnectorSeen, Decision, Demand, Lines, Observation, Reason, ReasonCode, Timing
 from .release import DUST_A, Turn, lift, lower, round_up_minimum
 from .track import Track, observe, round_down, sound
+from .transformers import Transformers
 from .tree import Tree
 
 FIRST = 1_000_000_000
@@ -39,6 +40,7 @@ class Controller:
         """Begin with no memory."""
         self.tracks: dict[Hashable, Track] = {}
         self.headroom = Headroom(self.timing)
+        self.transformers = Transformers(self.timing)
         self.started_at: float | None = None
         self.now = 0.0
         self.epoch: int | None = None
@@ -49,6 +51,7 @@ class Controller:
         return {
             "tracks": [[key, track.dump()] for key, track in self.tracks.items()],
             "headroom": self.headroom.dump(),
+            "transformers": self.transformers.dump(),
             "started_at": self.started_at,
             "now": self.now,
             "epoch": self.epoch,
@@ -59,6 +62,8 @@ class Controller:
         """Go on where the controller whose `dump` this is stopped."""
         self.tracks = {key: Track.restore(track) for key, track in state["tracks"]}
         self.headroom.restore(state["headroom"])
+        if "transformers" in state:
+            self.transformers.restore(state["transformers"])
         self.started_at, self.now = state["started_at"], state["now"]
         self.epoch, self.no_raise_until = state["epoch"], state["no_raise_until"]
 
@@ -111,7 +116,10 @@ class Controller:
                 track.served_s = least_served_s
             pairs.append((connector, track))
         self.tracks = {connector.key: track for connector, track in pairs}
-        self.headroom.update(seen, pairs)
+        self.transformers.update(seen, pairs)
+        fault = self.transformers.fault
+        if fault is None or not fault.is_certain:
+            self.headroom.update(seen, pairs)
         if self.started_at is None:
             self.started_at = now
         self.now = now
@@ -319,7 +327,7 @@ class Controller:
             if track.takes is not None and max(track.takes, connector.minimum) < bound:
                 return Reason(ReasonCode.CAR_TAKES_NO_MORE)
             if connector.cap < connector.maximum:
-                return Reason(ReasonCode.OPERATOR_PROFILE, {"cap_a": connector.cap})
+                return Reason(connector.cap_reason, {"cap_a": connector.cap})
         if static_name is not None and share.reason.params.get("circuit") == static_name:
             params = {name: share.reason.params[name] for name in ("line", "shared_by")}
             return Reason(ReasonCode.STATIC_LIMIT, params)

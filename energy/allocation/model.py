@@ -55,6 +55,7 @@ class ReasonCode(StrEnum):
     STATION_MAXIMUM = "station_maximum"
     CAR_TAKES_NO_MORE = "car_takes_no_more"
     OPERATOR_PROFILE = "operator_profile"
+    WIRING_CHECK = "wiring_check"
     WAITING = "waiting"
     RAMPING = "ramping"
     STARTING = "starting"
@@ -75,6 +76,7 @@ REASON_TEXTS: Mapping[ReasonCode, str] = {
     ReasonCode.STATION_MAXIMUM: "station maximum",
     ReasonCode.CAR_TAKES_NO_MORE: "car takes no more",
     ReasonCode.OPERATOR_PROFILE: "operator profile: at most %(cap_a)s A",
+    ReasonCode.WIRING_CHECK: "wiring check: at most %(cap_a)s A",
     ReasonCode.WAITING: "waiting: %(ahead)s ahead",
     ReasonCode.RAMPING: "increase to %(target_a)s A held back",
     ReasonCode.STARTING: "no increase before every station has reported",
@@ -125,10 +127,12 @@ class ConnectorSeen:
     """A it falls back to by itself."""
     priority: int = 0
     cap: float = inf
-    """Upper bound from the operator or a time table, A."""
+    """Upper bound from the operator, a time table or a wiring check, A."""
     circuit: str | None = None
     step: float = 0.1
     """The station's own resolution, A."""
+    cap_reason: str = ReasonCode.OPERATOR_PROFILE
+    """Where the upper bound comes from."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,9 +35,7 @@ if TYPE_CHECKING:
 Payload = dict[str, Any]
 MOST_KEYS_SAID = 500
 OF_RUNNING = frozenset({"RemoteStopTransaction", "UnlockConnector"})  # what an operator may ask of what began with it
-OF_ACCEPTED = frozenset(
-    {"RemoteStartTransaction", "RemoteStopTransaction"}
-)  # what only one that accepts may ask (§4.2)
+OF_ACCEPTED = frozenset({"RemoteStartTransaction", "RemoteStopTransaction"})  # for one that accepts alone (§4.2)
 
 
 async def answer(relay: "Relay", action: str, payload: Payload) -> Payload:

@@ -171,6 +171,7 @@ RULES = {
     "admin:energy_installation_check": Rule(Role.ADMINISTRATOR, status=405),
     "admin:energy_installation_read_meter": Rule(Role.ADMINISTRATOR, status=405),
     "admin:energy_installation_start_search": Rule(Role.ADMINISTRATOR, status=405),
+    "admin:energy_installation_look_again": Rule(Role.ADMINISTRATOR, status=405),
     "admin:energy_installation_stop_search": Rule(Role.ADMINISTRATOR, status=405),
     "admin:energy_*": ADMINISTRATOR,
     "admin:exports_*": ADMINISTRATOR,
