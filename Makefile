@@ -6,6 +6,7 @@ export LLM_PORT ?= 8000
 
 .PHONY: run demo test test-tools lint unit postgres e2e certification certification-proxy browser bench-allocate bench-authorise bench-day bench-export bench-fuzz bench-import bench-ocpp bench-outage bench-overview bench-react screenshots format clean
 .PHONY: run demo test test-tools lint unit postgres e2e certification browser bench-allocate bench-authorise bench-day bench-export bench-fuzz bench-import bench-ocpp bench-outage bench-overview bench-react chaos screenshots format clean
+.PHONY: run demo test test-tools lint unit postgres e2e certification browser bench-allocate bench-authorise bench-day bench-export bench-fuzz bench-import bench-ocpp bench-outage bench-overview bench-react bench-wiring screenshots format clean
 
 run: $(VENV)/.installed
 	@exec $(PY) -m llm_site.up
@@ -75,6 +76,10 @@ bench-authorise: $(VENV)/.installed-dev
 
 bench-ocpp: $(VENV)/.installed-dev
 	$(PY) -m bench.ocpp
+
+# Prints the table: whether mixed-up transformers are found, and how soon, and no building is taken for them.
+bench-wiring: $(VENV)/.installed-dev
+	$(PY) -m bench.wiring
 
 bench-react: $(VENV)/.installed-dev
 	$(PY) -m bench.react
