@@ -4,9 +4,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 export LLM_PORT ?= 8000
 
-.PHONY: run demo test test-tools lint unit postgres e2e certification certification-proxy browser bench-allocate bench-authorise bench-day bench-export bench-fuzz bench-import bench-ocpp bench-outage bench-overview bench-react screenshots format clean
-.PHONY: run demo test test-tools lint unit postgres e2e certification browser bench-allocate bench-authorise bench-day bench-export bench-fuzz bench-import bench-ocpp bench-outage bench-overview bench-react chaos screenshots format clean
-.PHONY: run demo test test-tools lint unit postgres e2e certification browser bench-allocate bench-authorise bench-day bench-export bench-fuzz bench-import bench-ocpp bench-outage bench-overview bench-react bench-wiring screenshots format clean
+.PHONY: run demo test test-tools lint unit postgres e2e certification certification-proxy browser chaos bench-allocate bench-authorise bench-day bench-export bench-fuzz bench-import bench-ocpp bench-outage bench-overview bench-react bench-wiring screenshots format clean
 
 run: $(VENV)/.installed
 	@exec $(PY) -m llm_site.up
