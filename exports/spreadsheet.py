@@ -14,6 +14,8 @@ from exports.rows import PAGE
 ROWS_OF_SHEET = 1_048_575  # below the heading
 _EPOCH = datetime(1899, 12, 30)  # noqa: DTZ001 (a spreadsheet's clock has no time zone)
 _DAY_S = 86400
+_LARGEST_EXACT = 10**15 - 1  # a spreadsheet keeps 15 digits
+_ESCAPED = re.compile("_(?=x[0-9A-Fa-f]{4}_)")  # what follows would be read as one character (ECMA-376-1 §22.9.2.19)
 _UNFIT = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0 §2.2
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
@@ -102,8 +104,9 @@ def _sheet(book: zipfile.ZipFile, pipe: _Pipe, number: int, rows: Iterator[Row],
 
 
 def _row(row: Row, zone: tzinfo) -> str:
+    number = f"<c><v>{row.number}</v></c>" if row.number <= _LARGEST_EXACT else _text(str(row.number))
     return (
-        f"<row><c><v>{row.number}</v></c>{_text(row.mac_address)}{_text(row.station or NOT_AVAILABLE)}"
+        f"<row>{number}{_text(row.mac_address)}{_text(row.station or NOT_AVAILABLE)}"
         f"{_time(row.started_at, zone)}{_time(row.stopped_at, zone)}"
         f"{_text(row.id_tag)}{_text(row.badge_name or NOT_AVAILABLE)}{_energy(row.energy_wh)}</row>"
     )
@@ -113,7 +116,7 @@ def _text(text: str, style: int = 0) -> str:
     """Write a text, which is never a formula: also one that is edited or saved as CSV later stays a text."""
     if not text:
         return "<c/>"
-    shown = escape(_UNFIT.sub("\ufffd", text))
+    shown = escape(_UNFIT.sub("\ufffd", _ESCAPED.sub("_x005F_", text)))
     style = 3 if is_formula(text) else style
     return f'<c t="inlineStr" s="{style}"><is><t xml:space="preserve">{shown}</t></is></c>'
 
@@ -151,7 +154,7 @@ def _frame(sheets: int) -> Iterator[tuple[str, str]]:
     )
     yield (
         "xl/workbook.xml",
-        f'{_HEAD}<workbook xmlns="{_MAIN}" xmlns:r="{_OFFICE}"><sheets>'
+        f'{_HEAD}<workbook xmlns="{_MAIN}" xmlns:r="{_OFFICE}"><bookViews><workbookView/></bookViews><sheets>'
         + "".join(f'<sheet name="Transactions {n}" sheetId="{n}" r:id="rId{n}"/>' for n in numbers)
         + "</sheets></workbook>",
     )

@@ -170,7 +170,7 @@ def _added_up(begun: QuerySet[Transaction], prices: Tariff, hours: str, names: _
         sums["cents"] = Sum(_whole((scaled + 500_000) / Value(1_000_000)))
     for is_deleted, columns in COLUMNS_OF.items():
         there = begun.filter(connector__isnull=is_deleted).order_by()
-        for told in there.values("id_tag", "badge", *columns).annotate(**sums):
+        for told in there.values(*columns, "badge", "id_tag").annotate(**sums):
             badge, station = names.ours(told["id_tag"], told["badge"], *(told[column] for column in columns))
             cost = told.get("cents", 0) * CENT
             estimated, older = told.get("estimated", 0), told.get("older", 0)

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import zipfile
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -11,7 +12,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.test import AsyncClient
 
-from exports.columns import COLUMNS
+from exports.columns import COLUMNS, Row
 from exports.formats import FORMATS
 from exports.models import HistoryImport, ImportedTransaction
 from exports.period import Period, month_of
@@ -106,6 +107,15 @@ def test_a_spreadsheet_holds_numbers_times_and_texts():
     times = datetime(2026, 1, 5, 13), datetime(2026, 1, 5, 15)  # noqa: DTZ001 (a spreadsheet knows no zone)
     assert row == (one.pk, "a0:02:4a:e0:a3:c5", "Place 1", *times, "CAFE01", 'Zoë & "Léa" <3 \ufffd', 7.421)
     assert running[4] is running[7] is None
+
+
+def test_a_spreadsheet_takes_neither_a_name_for_a_character_nor_a_long_number_for_another():
+    row = Row(NOON, 2**63 - 1, None, "", "_x0041_", "", "", None, None)
+    book = b"".join(FORMATS["xlsx"][1](iter([row]), PARIS))
+    with zipfile.ZipFile(io.BytesIO(book)) as parts:
+        sheet = parts.read("xl/worksheets/sheet1.xml").decode()
+    assert ">_x005F_x0041_</t>" in sheet
+    assert openpyxl.load_workbook(io.BytesIO(book)).worksheets[0]["A2"].value == str(2**63 - 1)
 
 
 def test_what_one_sheet_cannot_hold_goes_on_in_the_next(monkeypatch):
