@@ -79,7 +79,8 @@ def read_limit(
     starts_at = _time(schedule, "startSchedule")
     if kind == "Recurring" and (starts_at is None or payload.get("recurrencyKind") not in RECURRENCE_S):
         raise UnfitProfile("a recurring profile needs a recurrencyKind and a startSchedule")
-    has_no_time = kind == "Relative" or starts_at is None
+    if kind == "Relative":
+        starts_at = None
     relative_to = installed_at if purpose is Purpose.STATION or charging_since is None else charging_since
     is_per_phase = schedule["chargingRateUnit"] == "A"
     periods = []
@@ -97,12 +98,12 @@ def read_limit(
         purpose=purpose,
         stack_level=payload["stackLevel"],
         periods=tuple(periods),
-        anchor_at=relative_to if has_no_time else starts_at,
+        anchor_at=_or(starts_at, relative_to),
         recurs_s=RECURRENCE_S[payload["recurrencyKind"]] if kind == "Recurring" else None,
         duration_s=float(schedule.get("duration", math.inf)),
         valid_from=_or(_time(payload, "validFrom"), -math.inf),
         valid_to=_or(_time(payload, "validTo"), math.inf),
-        follows_start=has_no_time and purpose is not Purpose.STATION,
+        follows_start=starts_at is None and purpose is not Purpose.STATION,
     )
 
 

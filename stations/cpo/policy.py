@@ -10,13 +10,15 @@ from stations.ocpp16.normalise import moment, text
 ANSWER_WITHIN_S = 8.0
 BACKOFF_S, LONGEST_BACKOFF_S = 5.0, 300.0
 MOST_REFUSALS, MOST_LOSSES = 10, 20
-# What will not be better the next time (OCPP-J 1.6 §4.2.3) is not asked so often.
+# What will not be better the next time (OCPP-J 1.6 §4.2.3, in each spelling) is not asked so often.
 LASTING_ERRORS = frozenset(
     {
+        "FormatViolation",
         "FormationViolation",
         "NotImplemented",
         "NotSupported",
         "OccurenceConstraintViolation",
+        "OccurrenceConstraintViolation",
         "PropertyConstraintViolation",
         "ProtocolError",
         "TypeConstraintViolation",

@@ -121,10 +121,12 @@ class Relay:
             await self._come_apart(cause, detail)
             is_steady = asyncio.get_running_loop().time() - opened_at > STEADY_AFTER_S
             tries = 1 if is_steady else tries + 1
-            await asyncio.sleep(backoff_s(tries, random.uniform(0.5, 1.0)))
+            pause_s = backoff_s(tries, random.uniform(0.5, 1.0))
+            await (self._await_boot(pause_s) if cause is Cause.NOT_HEARD else asyncio.sleep(pause_s))
 
     async def _connect_and_speak(self) -> None:
         """Connect, speak and listen until either ends; raises what ended it."""
+        self._must_boot = False
         if await in_database(boot_of, link_id=self.terms.link_id) is None:
             raise StationNotHeard
         await in_database(note_state, link_id=self.terms.link_id, state=LinkState.CONNECTING)
@@ -289,7 +291,6 @@ class Relay:
         while True:
             self._news.clear()
             if self._must_boot:
-                self._must_boot = False
                 interval_s = await self._boot()
             if asyncio.get_running_loop().time() >= beat_at:
                 beat_s = await in_database(heartbeat_s, link_id=self.terms.link_id, otherwise=interval_s)
@@ -315,9 +316,12 @@ class Relay:
     async def _boot(self) -> float:
         """Introduce the station until it is accepted; returns the seconds between heartbeats."""
         while True:
+            self._must_boot = False
             boot = await in_database(boot_of, link_id=self.terms.link_id)
+            if boot is None:
+                raise StationNotHeard
             try:
-                answer = await self.call("BootNotification", boot or {})
+                answer = await self.call("BootNotification", boot)
             except OcppError as error:
                 raise Nonsense(f"BootNotification: {error}") from None
             state = STATES.get(str(answer.get("status")))
@@ -332,10 +336,10 @@ class Relay:
             await self._wait_to_boot(max(SHORTEST_INTERVAL_S, interval_s))
 
     async def _wait_to_boot(self, wait_s: float) -> None:
-        """Wait to boot again; meanwhile a Pending operator hears what it triggers, one that rejects nothing (§4.2)."""
+        """Wait to boot again, or until the station does; meanwhile a Pending operator hears what it triggers (§4.2)."""
         loop = asyncio.get_running_loop()
         boot_at = loop.time() + wait_s
-        while (left_s := boot_at - loop.time()) > 0 and (self.is_rejected or not self._must_boot):
+        while (left_s := boot_at - loop.time()) > 0 and not self._must_boot:
             self._news.clear()
             if self._triggered:
                 await self._tell(self._triggered.pop(next(iter(self._triggered))))
@@ -343,7 +347,6 @@ class Relay:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(left_s):
                     await self._news.wait()
-        self._must_boot = False
 
     async def _tell(self, said: tuple[str, Payload]) -> None:
         """Tell what only counts while it is new: a refusal changes nothing."""

@@ -1,5 +1,6 @@
 """How links stand: which there are, what they have to say when they begin, and what the operator has set."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -27,6 +28,7 @@ from stations.ocpp16.normalise import MeterValues, Sample
 from stations.ocpp16.schemas import fits
 
 Payload = dict[str, Any]
+AWAITS_BOOT = timedelta(seconds=10)  # a new station boots at once; one that comes back need not
 PROGRESS_KINDS = {  # what may be triggered, and the words that end it
     "DiagnosticsStatusNotification": (ProgressKind.DIAGNOSTICS, {"Uploaded", "UploadFailed"}),
     "FirmwareStatusNotification": (ProgressKind.FIRMWARE, {"DownloadFailed", "InstallationFailed", "Installed"}),
@@ -65,9 +67,11 @@ def note_state(*, link_id: int, state: LinkState, cause: str = "", detail: str =
 
 
 def boot_of(*, link_id: int) -> Payload | None:
-    """Return the BootNotification of a link; None while its station was never heard."""
+    """Return the BootNotification of a link; None while its station was never heard, or is about to say what it is."""
     station = Station.objects.filter(cpo_links=link_id).first()
     if station is None or station.connected_at is None:
+        return None
+    if not station.model and station.is_connected and timezone.now() - station.connected_at < AWAITS_BOOT:
         return None
     return boot_message(station.vendor, station.model, station.serial_number, station.firmware_version)
 

@@ -8,7 +8,12 @@ from tests.certification.installation import BLOCKED, EXPIRED, SECOND, VALID
 from tests.certification.operator import Operator
 from tests.certification.station import Station
 
-PROGRESS = {"firmware": "FirmwareStatusNotification", "diagnostics": "DiagnosticsStatusNotification"}
+PROGRESS = {
+    "diagnostics": "DiagnosticsStatusNotification",
+    "firmware": "FirmwareStatusNotification",
+    "log": "LogStatusNotification",
+    "signed_firmware": "SignedFirmwareStatusNotification",
+}
 
 
 PARENT = "C0DEPARENT"
@@ -41,13 +46,13 @@ def site(cases, port):
     return "\n".join(["cpo_servers:", *servers, "stations:", *stations, ""])
 
 
-async def play_all(cases, product, token):
+async def play_all(cases, product, token, authority):
     """Play cases at the same time; returns what each came to: None, or what went wrong."""
     async with Cpo(BADGES) as cpo:
         await asyncio.to_thread(product.apply, site(cases, cpo.port))
 
         async def play(case):
-            station = StationBehind(cpo, identity_here(case), url=product.url, tls_url="", authority=None)
+            station = StationBehind(cpo, identity_here(case), url=product.url, tls_url="", authority=authority)
             operator = OperatorBehind(product, token, station, cpo)
             try:
                 await case.play(station, operator)
@@ -95,16 +100,16 @@ class OperatorBehind(Operator):
 
     async def ask(self, action, payload):
         """Ask something in the operator's own numbers and return the answer."""
-        if "csChargingProfiles" in payload:
-            payload = payload | {"csChargingProfiles": self._renumbered(payload["csChargingProfiles"])}
-        return await self.ask_as_it_is(action, self._renumbered(payload))
+        return await self.ask_as_it_is(action, self._in_its_numbers(payload))
 
     async def ask_as_it_is(self, action, payload):
         """Ask something, whatever the numbers in it, and return the answer."""
         return await self._cpo.ask(self.identity, action, payload)
 
-    def _renumbered(self, part):
+    def _in_its_numbers(self, part):
         """Put the operator's number of the transaction in the place of the load manager's."""
+        if "csChargingProfiles" in part:
+            return part | {"csChargingProfiles": self._in_its_numbers(part["csChargingProfiles"])}
         if "transactionId" not in part:
             return part
         ((_payload, answer),) = self.heard("StartTransaction")
@@ -119,9 +124,9 @@ class OperatorBehind(Operator):
 
     async def order_here(self, action, payload):
         """Ask something that the load manager answers without the station, and return what it answers."""
-        since = len(self._station.asked)
-        said = await self.ask(action, payload)
-        assert (action, payload) not in self._station.asked[since:], f"{action} reached the station"
+        since, sent = len(self._station.asked), self._in_its_numbers(payload)
+        said = await self.ask_as_it_is(action, sent)
+        assert (action, sent) not in self._station.asked[since:], f"{action} reached the station"
         return said
 
     # --- what the operator heard

@@ -1,12 +1,18 @@
-"""The cases that reach an operator (all but those of security), and what differs with the load manager between."""
+"""The cases that reach an operator, and what differs with the load manager between."""
 
 from dataclasses import replace
 
 from tests.certification.core import CORE, REJECTED, running, told
 from tests.certification.features import FEATURES, LIVE_ID, local_list, profile, reservation_of_a_parent
 from tests.certification.installation import SECOND, VALID
+from tests.certification.security import SECURITY
 from tests.certification.station import ACCEPTED, wire_time
 
+OF_SECURITY = (
+    "079",
+    "080",
+    "081",
+)  # the log, and signed firmware
 FEATURES_KEY, SAMPLES_KEY = "SupportedFeatureProfiles", "MeterValueSampleInterval"
 KEPT_HERE = "the load manager keeps the operator's list, whether the station has one or not"
 TOLD_HERE = "the load manager tells it itself, from what it knows"
@@ -241,4 +247,5 @@ def _proxied(case):
     return replace(case, play=play, why="")
 
 
-PROXIED = [_proxied(case) for case in (*CORE, *FEATURES)]
+_REACHING = [*CORE, *FEATURES, *(case for case in SECURITY if case.number in OF_SECURITY)]
+PROXIED = [_proxied(case) for case in _REACHING]

@@ -1,6 +1,8 @@
+from datetime import timedelta
+
 import pytest
 
-from stations.cpo import links, outbox, relay
+from stations.cpo import links, outbox, relay, standing
 from stations.ocpp16.database import in_database
 
 
@@ -11,6 +13,7 @@ async def relays(monkeypatch, closed_connections):  # noqa: ARG001 (it ends afte
     monkeypatch.setattr(links, "THIN_OUT_EACH_S", 0.05)
     monkeypatch.setattr(relay, "backoff_s", lambda _tries, _spread: 0.02)
     monkeypatch.setattr(outbox, "backoff_s", lambda _refusals: 0.0)
+    monkeypatch.setattr(standing, "AWAITS_BOOT", timedelta())
     links.start_relays()
     yield
     await links.end_relays()

@@ -228,6 +228,15 @@ def test_while_a_message_waits_for_its_next_try_those_behind_it_wait_too():
     assert again_at == CpoMessage.objects.get(pk=first.pk).next_try_at
 
 
+@pytest.mark.parametrize("code", ["OccurenceConstraintViolation", "OccurrenceConstraintViolation", "FormatViolation"])
+def test_what_will_not_get_better_is_set_aside_early_however_that_is_spelled(code):
+    station, link = station_with_operator()
+    begin(station, 1)
+    for _try in range(3):
+        outbox.note_refusal(message_id=now_due(link).pk, code=code, why="no")
+    assert CpoMessage.objects.get().set_aside_at is not None
+
+
 def test_an_answer_without_a_number_is_a_refusal():
     station, link = station_with_operator()
     begin(station, 1)

@@ -2,13 +2,14 @@
 
 import asyncio
 import ssl
+from datetime import timedelta
 from itertools import chain
 
 import pytest
 from channels.db import database_sync_to_async
 
 from accounts.secrets import seal
-from stations.cpo import links, outbox, relay
+from stations.cpo import links, outbox, relay, standing
 from stations.cpo.causes import OperatorAway
 from stations.models import CpoIdTag, CpoLink, CpoMessage, CpoServer, CpoTransaction, Station, Transaction
 from tests.certificates import key_pem, new_key, server_certificate
@@ -147,6 +148,28 @@ async def test_operators_that_do_not_take_leave_hold_up_each_other_no_longer_tha
         await ending
         for operator in (first, second):
             operator.sockets[-1].transport.abort()
+
+
+async def test_a_new_station_is_introduced_when_it_has_said_what_it_is(monkeypatch):
+    monkeypatch.setattr(standing, "AWAITS_BOOT", timedelta(minutes=5))
+    monkeypatch.setattr(relay, "backoff_s", lambda _tries, _spread: 300.0)
+    async with Operator() as operator, Garage(operator) as garage:
+        await is_state("connecting", "not_heard")
+        await garage.boot()
+        assert (await operator.hears("BootNotification"))[0]["chargePointVendor"] == "Simulated"
+
+
+async def test_one_that_was_rejected_is_introduced_again_when_it_boots():
+    async with Operator() as operator:
+        answers = [{"status": "Rejected", "currentTime": "2026-01-01T00:00:00Z", "interval": 3600}]
+        operator.replies["BootNotification"] = lambda payload: (
+            answers.pop() if answers else operator.BootNotification(payload)
+        )
+        async with Garage(operator) as garage:
+            await is_state("rejected", "")
+            await garage.boot()
+            await accepted()
+            assert len(operator.all("BootNotification")) == 2
 
 
 async def test_a_session_reaches_the_operator_in_order_with_its_own_number():
