@@ -53,12 +53,13 @@ FUSE_A, USABLE_A = 125.0, 100.0
 LOW_A, HIGH_A = 15.0, 39.0  # the building; the step between them is within the margin of 25 A
 PROMISED_S = 10 + 1 + 1 + 5
 BACK_WITHIN_S, SETTLE_WITHIN_S = 60.0, 240.0
-STEPS_FOR_S, STEP_EACH_S = 20.0, 5.0
+STEPS_FOR_S, STEP_EACH_S = 15.0, 5.0
 JUST_AFTER_S = 0.3  # from the kill to the step, or from the step to the kill at most a second more
 OVER_A = 0.1  # what stations and cars round
 NEARLY_FULL_A = 8.0  # less than one more car takes
 WATCH_EACH_S, LOOK_EACH_S, TURN_S = 0.1, 1.0, 1.0
 EMPTY = ("", "–")
+OBEY_OR_NOT = signal.SIGUSR1
 
 SITE = """
 installation: {{name: Chaos, mode: dynamic, phases: 3, fuse_a: {fuse_a}, derating_percent: 20, fail_safe_a: 6,
@@ -113,13 +114,20 @@ def live_station(number: int, url: str, currents: Currents) -> None:
         spot = SPOTS[number]
         station = Station(f"CP{number + 1}", url, lines=spot.lines, sample_interval_s=5.0)
         station.start()
+        asyncio.get_running_loop().add_signal_handler(OBEY_OR_NOT, obey_or_not, station)
         car = Car(phases=spot.phases, maximum_a=spot.maximum_a, wanted_wh=spot.wanted_wh, follow_s=spot.follow_s)
         station.plug(car, id_tag="A1")
         while True:
-            currents[3 * number + 3 : 3 * number + 6] = station.lines_a()
+            currents[3 * number + 3 : 3 * number + 6] = list(station.lines_a())
             await asyncio.sleep(WATCH_EACH_S / 2)
 
     asyncio.run(live())
+
+
+def obey_or_not(station: Station) -> None:
+    """Let a station accept limits and ignore them, or keep them again."""
+    station.set_fault("ignore" if station.fault == "none" else "none")
+    station.apply_profiles()
 
 
 def live_meter(port: int, currents: Currents) -> None:
@@ -189,13 +197,11 @@ class Garage:
         """Give a station its power again; the car still stands there."""
         self.stations[number] = self._start_station(number)
 
-    def hang(self, number: int) -> None:
-        """Let a station say and hear nothing while its socket is open and its car goes on."""
-        os.kill(self.stations[number].pid or 0, signal.SIGSTOP)
-
-    def wake(self, number: int) -> None:
-        """Let a station go on where it hung."""
-        os.kill(self.stations[number].pid or 0, signal.SIGCONT)
+    def tell(self, number: int, message: signal.Signals) -> None:
+        """Send a station a signal."""
+        pid = self.stations[number].pid
+        assert pid is not None, "a station that was started has a number"
+        os.kill(pid, message)
 
 
 class Record:
@@ -318,7 +324,19 @@ def harms(product: Product, garage: Garage) -> dict[str, list[Harm]]:
     ]
     found["station"] = [
         Harm("a station loses its power for 10 s", lambda: garage.crash(0), lambda: garage.restart(0), 10.0),
-        Harm("a station hangs for 40 s", lambda: garage.hang(2), lambda: garage.wake(2), 40.0),
+        # It says and hears nothing, its socket stays open, and its car goes on.
+        Harm(
+            "a station hangs for 40 s",
+            lambda: garage.tell(2, signal.SIGSTOP),
+            lambda: garage.tell(2, signal.SIGCONT),
+            40.0,
+        ),
+        Harm(
+            "a station does not obey for 30 s",
+            lambda: garage.tell(4, OBEY_OR_NOT),
+            lambda: garage.tell(4, OBEY_OR_NOT),
+            30.0,
+        ),
     ]
     return found
 
@@ -422,6 +440,7 @@ def play(product: Product, names: list[str], seed: int) -> bool:
     finally:
         record.stop()
         garage.stop()
+    print("load of the machine:", ", ".join(f"{load:.1f}" for load in os.getloadavg()))
     print("\nseconds that a session stood on the overview as")
     for (state, why), count in sorted(record.sentences.items()):
         print(f"{count:6d}  {state}: {why or '(nothing)'}")
