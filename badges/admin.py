@@ -44,7 +44,7 @@ class BadgeAdmin(BadgeFiles, BadgeList, ScanPages):
     readonly_fields = ["last_used", "created_at"]
     add_fieldsets = [(None, {"fields": ["id_tag"]})]
     fieldsets = [
-        (None, {"fields": ["id_tag", "type", "is_active", "comment", "email", "expires_on"]}),
+        (None, {"fields": ["id_tag", "type", "is_active", "comment", "email", "expires_on", "priority"]}),
         (gettext_lazy("Where it may charge"), {"fields": ["is_good_everywhere", "stations"]}),
         (pgettext_lazy("badge", "Use"), {"fields": ["last_used", "created_at"]}),
     ]

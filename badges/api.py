@@ -22,6 +22,7 @@ class BadgeOut(Schema):
     comment: str
     email: str
     expires_on: date | None
+    priority: int | None
     is_good_everywhere: bool
     stations: list[str]
 

@@ -13,7 +13,7 @@ class BadgesConfig(AppConfig):
 
         audit.track(
             Badge,
-            fields=["id_tag", "type", "is_active", "comment", "email", "expires_on", "is_good_everywhere"],
+            fields=["id_tag", "type", "is_active", "comment", "email", "expires_on", "priority", "is_good_everywhere"],
             names={"badges": _("charging stations")},  # the links of a station, seen from the badge
         )
         audit.track(BadgeSettings, fields=["access_rule", "allows_concurrent_use"])

@@ -9,6 +9,7 @@ from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminDateWidget,
     UnfoldAdminEmailInputWidget,
+    UnfoldAdminIntegerFieldWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextInputWidget,
     UnfoldBooleanSwitchWidget,
@@ -28,6 +29,10 @@ HELP = {
     "expires_on": _("It is good until the end of this day."),
     "is_good_everywhere": _("A station that takes chosen badges alone must still be linked to it."),
     "stations": _("Where it may charge."),
+    "priority": _(
+        "Empty: that of the station. A higher one is served first where the current does not suffice for all, wherever "
+        "this badge charges."
+    ),
 }
 
 
@@ -64,7 +69,7 @@ class BadgeForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's is not g
     class Meta:
         model = Badge
         field_classes = {"id_tag": NumberField}
-        fields = ["id_tag", "type", "is_active", "comment", "email", "expires_on", "is_good_everywhere"]
+        fields = ["id_tag", "type", "is_active", "comment", "email", "expires_on", "priority", "is_good_everywhere"]
         help_texts = {name: text for name, text in HELP.items() if name != "stations"}
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -110,6 +115,14 @@ class TogetherForm(forms.Form):
     )
     expires_on = forms.DateField(
         label=_("expires on"), required=False, widget=UnfoldAdminDateWidget, help_text=HELP["expires_on"]
+    )
+    priority = forms.IntegerField(
+        label=_("priority"),
+        required=False,
+        min_value=-32768,
+        max_value=32767,
+        widget=UnfoldAdminIntegerFieldWidget,
+        help_text=HELP["priority"],
     )
     is_good_everywhere = forms.BooleanField(
         label=_("good for all stations"), required=False, initial=True, widget=UnfoldBooleanSwitchWidget

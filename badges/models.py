@@ -36,6 +36,7 @@ class Badge(models.Model):
     email = models.EmailField(_("e-mail"), blank=True)
     expires_on = models.DateField(_("expires on"), null=True, blank=True)
     is_good_everywhere = models.BooleanField(_("good for all stations"), default=True)
+    priority = models.SmallIntegerField(_("priority"), null=True, blank=True)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
     class Meta:

@@ -236,6 +236,14 @@ def test_several_badges_get_what_is_ticked_and_keep_the_rest(caretaker, station,
     assert said(together(caretaker, two, **entered))[-1] == "0 badges changed."
 
 
+def test_a_priority_is_given_to_several_badges_and_taken_from_one(caretaker, two):
+    assert said(together(caretaker, two, apply="", set_priority="on", priority="3"))[-1] == "2 badges changed."
+    assert set(Badge.objects.values_list("priority", flat=True)) == {3}
+    entered = {"id_tag": "A1", "type": "standard", "is_active": "on", "is_good_everywhere": "on", "priority": ""}
+    assert caretaker.post(f"{LIST}{two[0].pk}/change/", entered).status_code == 302
+    assert list(Badge.objects.order_by("pk").values_list("priority", flat=True)) == [None, 3]
+
+
 def test_ticking_a_switch_alone_bars_nobody(caretaker, two):
     page = together(caretaker, two).content.decode()
     switches = re.findall(r'<input[^>]*name="(?:is_active|is_good_everywhere)"[^>]*>', page)
@@ -248,6 +256,7 @@ def test_ticking_a_switch_alone_bars_nobody(caretaker, two):
     [
         ({"type": "supervisor"}, "Nothing is ticked"),
         ({"set_email": "on", "email": "nobody"}, "valid email"),
+        ({"set_priority": "on", "priority": "40000"}, "less than or equal to 32767"),
         ({"set_is_good_everywhere": "on"}, "they could charge nowhere"),
         ({"set_type": "on", "type": "pending"}, "Select a valid choice"),
     ],
