@@ -1,9 +1,11 @@
 """The sentences for the reasons of the kernel and the controller, in the visitor's language."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from django.utils.formats import number_format
+from django.utils import timezone
+from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext_lazy
 
@@ -39,6 +41,13 @@ SENTENCES: "Mapping[str, StrPromise]" = {
     ReasonCode.DISCONNECTED: gettext_lazy("not connected: %(reserved_a)s A kept for it"),
     ReasonCode.FOLLOWING: gettext_lazy("was told less, still draws %(drawn_a)s A"),
     ReasonCode.IGNORES_LIMIT: gettext_lazy("does not obey: draws %(drawn_a)s A"),
+    ReasonCode.TIME_TABLE: gettext_lazy("time table: %(limit_a)s A"),
+    ReasonCode.EXTERNAL_LIMIT: gettext_lazy("limit of the energy manager: %(limit_a)s A"),
+    ReasonCode.EXTERNAL_FALLBACK: gettext_lazy("the energy manager’s limit has run out: %(limit_a)s A"),
+}
+_WITH_END: "Mapping[str, StrPromise]" = {
+    ReasonCode.TIME_TABLE: gettext_lazy("time table: %(limit_a)s A until %(until)s"),
+    ReasonCode.EXTERNAL_LIMIT: gettext_lazy("limit of the energy manager: %(limit_a)s A until %(until)s"),
 }
 
 
@@ -46,13 +55,22 @@ def explain(code: str, params: Mapping[str, Any]) -> str:
     """Put a stored reason into words; empty for no reason, the bare code for one of another version."""
     if code == ReasonCode.WAITING and not params.get("ahead"):
         return _("waiting: next in turn")
-    if code not in SENTENCES:
+    sentence = _WITH_END.get(code) if params.get("until") else SENTENCES.get(code)
+    if sentence is None:
         return code
     shown = {
         name: number_format(value, decimal_pos=1) if isinstance(value, float) else value
         for name, value in params.items()
     }
+    if params.get("until"):
+        shown["until"] = clock_of(datetime.fromisoformat(params["until"]))
     try:
-        return SENTENCES[code] % shown
+        return sentence % shown
     except KeyError:
         return code
+
+
+def clock_of(moment: datetime) -> str:
+    """Write a time, with its day where that is not today."""
+    local = timezone.localtime(moment)
+    return date_format(local, "H:i" if local.date() == timezone.localdate() else "SHORT_DATETIME_FORMAT")

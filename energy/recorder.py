@@ -19,7 +19,7 @@ from django.db import DatabaseError
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from energy.allocation import Circuit, ConnectorSeen, Controller, Decision, Observation, Timing
+from energy.allocation import Circuit, ConnectorSeen, Controller, Cut, Decision, Observation, Reason, Timing
 from energy.models import Recording
 
 logger = logging.getLogger(__name__)
@@ -150,6 +150,8 @@ def _packed(
         cycle["m"] = seen.limit
     if before is None or seen.circuits != before.circuits:
         cycle["c"] = [astuple(circuit) for circuit in seen.circuits]
+    if seen.cuts != (() if before is None else before.cuts):
+        cycle["k"] = [(cut.circuit, cut.carries, cut.reason.code, dict(cut.reason.params)) for cut in seen.cuts]
     if before is None or [one.key for one in seen.connectors] != [one.key for one in before.connectors]:
         cycle["all"] = [_row_of(one) for one in seen.connectors]
     else:
@@ -202,8 +204,20 @@ def _seen(cycle: dict[str, Any], before: Observation | None) -> Observation:
     if "c" in cycle:
         circuits = tuple(Circuit(name, (most[0], most[1], most[2]), parent) for name, most, parent in cycle["c"])
     return replace(
-        before, now=cycle["t"], limit=limit, grid=grid, grid_at=cycle["ga"], circuits=circuits, connectors=connectors
+        before,
+        now=cycle["t"],
+        limit=limit,
+        grid=grid,
+        grid_at=cycle["ga"],
+        circuits=circuits,
+        connectors=connectors,
+        cuts=tuple(map(_cut, cycle["k"])) if "k" in cycle else before.cuts,
     )
+
+
+def _cut(row: list[Any]) -> Cut:
+    circuit, carries, code, params = row
+    return Cut(circuit, (carries[0], carries[1], carries[2]), Reason(code, params))
 
 
 def _connector(row: list[Any]) -> ConnectorSeen:

@@ -5,11 +5,12 @@ that may be sent now in `release`. Here they are put together with the rules tha
 whose turn it is, and what holds when the meter is silent.
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import replace
 from math import floor, inf
 from typing import Any
 
+from .cuts import cut_reason, top_circuit, within_cuts
 from .headroom import Headroom, Pairs, unproven
 from .kernel import Share, share_out
 from .model import ConnectorSeen, Decision, Demand, Lines, Observation, Reason, ReasonCode, Timing
@@ -157,6 +158,7 @@ class Controller:
     def _fall_back(self, seen: Observation, pairs: Pairs) -> Decision:
         """Put every charging connector at its fail-safe current; go on only after headroom has been seen again."""
         silent, idle = Reason(ReasonCode.METER_SILENT), Reason(ReasonCode.NOT_CHARGING)
+        safe = _safe_currents(seen)
         allocations: dict[Hashable, float] = {}
         reasons: dict[Hashable, Reason] = {}
         for connector, track in pairs:
@@ -164,7 +166,7 @@ class Controller:
             if not connector.connected:
                 allocations[connector.key], reasons[connector.key] = _left_alone(connector)
             elif connector.charging:
-                current = round_down(min(connector.fail_safe, connector.cap), connector.step)
+                current = round_down(safe[connector.key], connector.step)
                 track.tell(current if current >= connector.minimum else 0.0, seen.now)
                 allocations[connector.key], reasons[connector.key] = track.told, silent
         if self.headroom.usable_at is not None:
@@ -293,14 +295,14 @@ class Controller:
     ) -> Decision:
         idle = Reason(ReasonCode.NOT_CHARGING)
         by_key = {turn.seen.key: turn for turn in turns}
-        static_name = None if self.dynamic else _top_circuit(seen)
+        static_name = None if self.dynamic else top_circuit(seen)
         allocations: dict[Hashable, float] = {}
         reasons: dict[Hashable, Reason] = {}
         for connector, track in pairs:
             key = connector.key
             allocations[key] = track.told
             if key in by_key:
-                reasons[key] = self._reason(by_key[key], shares[key], state, static_name)
+                reasons[key] = self._reason(by_key[key], shares[key], state, static_name, seen)
             elif not connector.connected:
                 allocations[key], reasons[key] = _left_alone(connector)
             elif connector.charging:
@@ -311,7 +313,7 @@ class Controller:
                 reasons[key] = idle
         return Decision(allocations, reasons, seen.now + self.timing.beat_s, limit, state)
 
-    def _reason(self, turn: Turn, share: Share, state: str, static_name: str | None) -> Reason:
+    def _reason(self, turn: Turn, share: Share, state: str, static_name: str | None, seen: Observation) -> Reason:
         """Refine what the kernel said: which maximum it was, and what holds an increase back."""
         track, connector = turn.track, turn.seen
         if turn.target > track.told:
@@ -328,6 +330,9 @@ class Controller:
                 return Reason(ReasonCode.CAR_TAKES_NO_MORE)
             if connector.cap < connector.maximum:
                 return Reason(connector.cap_reason, {"cap_a": connector.cap})
+        cut = cut_reason(seen, connector, share)
+        if cut is not None:
+            return cut
         if static_name is not None and share.reason.params.get("circuit") == static_name:
             params = {name: share.reason.params[name] for name in ("line", "shared_by")}
             return Reason(ReasonCode.STATIC_LIMIT, params)
@@ -338,23 +343,22 @@ def fall_back(seen: Observation) -> Decision:
     """Put every charging connector at its fail-safe current: what holds when a decision could not be made."""
     allocations: dict[Hashable, float] = {}
     reasons: dict[Hashable, Reason] = {}
+    safe = _safe_currents(seen)
     for connector in seen.connectors:
         if connector.charging and connector.connected:
-            safe = min(connector.fail_safe, connector.cap)
-            held = safe if safe >= connector.minimum else 0.0
-            allocations[connector.key], reasons[connector.key] = held, Reason(ReasonCode.FAILED)
+            current = safe[connector.key] if safe[connector.key] >= connector.minimum else 0.0
+            allocations[connector.key], reasons[connector.key] = current, Reason(ReasonCode.FAILED)
         else:
             left = _left_alone(connector) if not connector.connected else (0.0, Reason(ReasonCode.NOT_CHARGING))
             allocations[connector.key], reasons[connector.key] = left
     return Decision(allocations, reasons, seen.now + 1.0, (0.0, 0.0, 0.0), "fail_safe")
 
 
-def _top_circuit(seen: Observation) -> str | None:
-    """Return the one circuit above all connectors: in static mode, the static current."""
-    tops = [circuit.name for circuit in seen.circuits if circuit.parent is None]
-    if len(tops) != 1 or any(connector.circuit is None for connector in seen.connectors):
-        return None
-    return tops[0]
+def _safe_currents(seen: Observation) -> Mapping[Hashable, float]:
+    """Return the fail-safe current of whoever charges and can be told; together no more than is allowed for a time."""
+    charging = [connector for connector in seen.connectors if connector.charging]
+    wanted = {one.key: min(one.fail_safe, one.cap) for one in charging if one.connected}
+    return within_cuts(seen, wanted, {one.key: _left_alone(one)[0] for one in charging if not one.connected})
 
 
 def _leftovers(

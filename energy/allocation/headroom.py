@@ -166,13 +166,18 @@ class Headroom:
         A reading that stays the same to the last digit is refused after `frozen_s`, if a station's own samples show
         that the load moved meanwhile: a quiet installation may well read the same for a minute.
         """
-        if not all(map(isfinite, grid)) or is_too_high(grid, seen.limit):
+        if not all(map(isfinite, grid)) or is_too_high(grid, _carries(seen)):
             return False
         if self.still is None or tuple(grid) != self.still:
             self.still, self.still_since = (grid[0], grid[1], grid[2]), seen.now
         if seen.now - self.still_since < self.timing.frozen_s:
             return True
         return not any(track.moved_after is not None and track.moved_after >= self.still_since for _, track in pairs)
+
+
+def _carries(seen: Observation) -> Lines:
+    """Return what the installation carries, whatever holds it below that for a time: the building may be above."""
+    return next((cut.carries for cut in seen.cuts if cut.circuit is None), seen.limit)
 
 
 def is_too_high(grid: Sequence[float], limits: Sequence[float]) -> bool:

@@ -67,6 +67,9 @@ class ReasonCode(StrEnum):
     DISCONNECTED = "disconnected"
     FOLLOWING = "following"
     IGNORES_LIMIT = "ignores_limit"
+    TIME_TABLE = "time_table"
+    EXTERNAL_LIMIT = "external_limit"
+    EXTERNAL_FALLBACK = "external_fallback"
 
 
 REASON_TEXTS: Mapping[ReasonCode, str] = {
@@ -88,6 +91,9 @@ REASON_TEXTS: Mapping[ReasonCode, str] = {
     ReasonCode.DISCONNECTED: "disconnected: %(reserved_a)s A reserved",
     ReasonCode.FOLLOWING: "told less, but still draws %(drawn_a)s A",
     ReasonCode.IGNORES_LIMIT: "ignores its limit: draws %(drawn_a)s A",
+    ReasonCode.TIME_TABLE: "time table: %(limit_a)s A",
+    ReasonCode.EXTERNAL_LIMIT: "limit from outside: %(limit_a)s A",
+    ReasonCode.EXTERNAL_FALLBACK: "limit from outside has run out: %(limit_a)s A",
 }
 """The English sentence of each code, with the names of its parameters; screens translate these."""
 
@@ -136,18 +142,32 @@ class ConnectorSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class Cut:
+    """Say that something holds the installation, or a circuit, below what it carries, and what it is."""
+
+    circuit: str | None
+    """None: the installation."""
+    carries: tuple[float, float, float]
+    """A on L1, L2, L3 without it."""
+    reason: Reason
+    """What is said where it leaves a connector no more."""
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """Gather what was seen at one moment."""
 
     now: float
     """s, never goes back."""
     limit: tuple[float, float, float]
-    """Usable current of the installation, A: the fuse after derating."""
+    """Usable current of the installation, A: the fuse after derating, or less for a time."""
     grid: tuple[float, float, float] | None
     """Meter, A, cars included, + is import; None: no usable reading."""
     grid_at: float
     circuits: tuple[Circuit, ...]
     connectors: tuple[ConnectorSeen, ...]
+    cuts: tuple[Cut, ...] = ()
+    """What is taken off `limit` and `circuits` already, for a time."""
 
 
 @dataclass(frozen=True, slots=True)
