@@ -23,7 +23,7 @@ class EnergyConfig(AppConfig):
         """Listen to the stations, and keep every change of the installation and its meter."""
         from accounts import audit
         from energy.general_settings import READ_BY, SUPPLY
-        from energy.models import Installation, Meter, Retention
+        from energy.models import ExternalLimit, Installation, Meter, Retention, TimeTableRow
         from energy.upkeep import KEPT
         from stations.signals import decide_again
 
@@ -31,6 +31,8 @@ class EnergyConfig(AppConfig):
         audit.track(Installation, fields=[*SUPPLY, "timing"], names={"backup": gettext_lazy("Backup")})
         audit.track(Meter, fields=READ_BY)
         audit.track(Retention, fields=KEPT)
+        audit.track(TimeTableRow, fields=["circuit", "days", "begins", "ends", "limit_a"])
+        audit.track(ExternalLimit, fields=["after_expiry", "fallback_a"])
 
 
 def ask_for_decision(**_signal: Any) -> None:

@@ -15,7 +15,7 @@ from energy.allocation import Controller, Decision, LinesFault, Observation, Rea
 from energy.dashboard import GROUP
 from energy.lines_fault import keep_lines_fault
 from energy.models import Allocation, ControllerState, Installation, Meter, Mode, Reading
-from energy.observing import Place, StationPlace, most_for_charging_a, observe
+from energy.observing import TOP_CIRCUIT, Place, StationPlace, observe
 from energy.reading import read_meter
 from energy.recorder import Recorder
 from energy.wiring_checks import Follower
@@ -80,8 +80,8 @@ def balance(*, is_tick: bool = False) -> Decision | None:
         _watch_lines(controller, meter)
         _keep_decision(controller, decision, places, now)
         if is_tick:
-            most_a = most_for_charging_a(installation)
-            _keep_reading(decision, most_a, grid, seen_charging(seen.connectors), now)
+            top_a = [circuit.limit[0] for circuit in seen.circuits if circuit.name == TOP_CIRCUIT]
+            _keep_reading(decision, min(top_a, default=math.inf), grid, seen_charging(seen.connectors), now)
         publish({"type": "dashboard.changed"}, group=GROUP)
     finally:  # the controller remembers a decision that could not be sent, so a replay must know it
         with _recording():
@@ -204,7 +204,7 @@ def _keep_decision(controller: Controller, decision: Decision, places: dict[Hash
     for key, limit_a in decision.allocations.items():
         kept = (limit_a, str(decision.reasons[key].code), dict(decision.reasons[key].params))
         before = _loop.kept.get(key)
-        if kept != before and (places[key].is_charging or (before is not None and before[0] > 0)):
+        if not _says_the_same(kept, before) and (places[key].is_charging or (before is not None and before[0] > 0)):
             changed[key] = kept
     Allocation.objects.bulk_create(
         (
@@ -225,6 +225,15 @@ def _keep_decision(controller: Controller, decision: Decision, places: dict[Hash
         )
         _loop.state_saved_at = now
     _loop.kept.update(changed)
+
+
+def _says_the_same(kept: tuple[float, str, dict[str, Any]], before: tuple[float, str, dict[str, Any]] | None) -> bool:
+    """Say whether an allocation is as before; that a limit was renewed, and ends later, makes no new one."""
+    return before is not None and kept[:2] == before[:2] and _without_end(kept[2]) == _without_end(before[2])
+
+
+def _without_end(params: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in params.items() if name != "until"}
 
 
 def _keep_reading(

@@ -10,6 +10,7 @@ from accounts.models import AccessSettings, DashboardAccess
 from badges.models import AccessRule, BadgeSettings
 from energy.alarms import Alarm, alarms_of
 from energy.curve import PointRow, point_of
+from energy.limits_in_force import LimitInForce, LimitsInForce, limits_in_force, zone_of
 from energy.lines_fault import LinesAlarm, lines_alarm
 from energy.manager_state import Cause, ManagerState, manager_state, silence_s
 from energy.meter_words import meter_words_lazy
@@ -85,7 +86,6 @@ class Overview:
     is_configured: bool
     fuse_a: float | None
     usable_a: float | None
-    static_limit_a: float | None
     meter_age_s: int | None
     meter_error: str
     is_fail_safe: bool
@@ -101,11 +101,10 @@ class Overview:
     alarms: tuple[Alarm | LinesAlarm, ...]
     hold_s: float
     point: PointRow | None
-
-    @property
-    def maximum_a(self) -> float | None:
-        """Give the current per phase that charging can have at best: the fixed one, or all that is usable."""
-        return self.static_limit_a if self.mode == Mode.STATIC else self.usable_a
+    maximum_a: float | None
+    """What charging can have at best per phase: the fixed current, or all that is usable; less for a time."""
+    limits: tuple[LimitInForce, ...]
+    """What lowers it for a time."""
 
     @property
     def connectors(self) -> int:
@@ -180,10 +179,14 @@ def compute_overview(now: datetime) -> Overview:
     installation = Installation.get_solo()
     meter = Meter.get_solo()
     reading = Reading.objects.order_by("-at").first()
-    zone = _zone(installation.time_zone)
+    zone = zone_of(installation)
+    limits = limits_in_force(installation, now)
+    usable_a, maximum_a, lowering = _lowered(installation, limits)
+    until = limits.external.until if limits.external else None
     states = Counter(Station.objects.values_list("state", flat=True))
     timing = installation.times
-    found = occupancy(Moment(now, zone, _free(installation, reading)))
+    free_a = _free(installation, reading)
+    found = occupancy(Moment(now, zone, free_a, until.isoformat(timespec="minutes") if until else ""))
     return Overview(
         at=now,
         time_zone=zone,
@@ -192,14 +195,13 @@ def compute_overview(now: datetime) -> Overview:
         mode=installation.mode,
         is_configured=installation.is_configured,
         fuse_a=installation.fuse_a,
-        usable_a=installation.usable_a,
-        static_limit_a=installation.static_limit_a,
+        usable_a=usable_a,
         meter_age_s=_meter_age_s(meter, reading, now),
         meter_error=meter_words_lazy(meter.last_error),
         is_fail_safe=reading is not None and reading.state == Cause.FAIL_SAFE,
         silence_s=silence_s(timing),
         charging_limit_a=() if reading is None else _limit(reading)[: installation.phases],
-        lines=_lines(installation, reading),
+        lines=_lines(installation, reading, usable_a),
         stations=states[StationState.CONFIGURED],
         pending_stations=states[StationState.PENDING],
         conditions=found.conditions,
@@ -209,6 +211,8 @@ def compute_overview(now: datetime) -> Overview:
         alarms=_alarms(meter, found),
         hold_s=timing.admission_hold_s,
         point=None if reading is None else point_of(reading),
+        maximum_a=maximum_a,
+        limits=lowering,
     )
 
 
@@ -218,20 +222,29 @@ def _alarms(meter: Meter, found: Occupancy) -> tuple[Alarm | LinesAlarm, ...]:
     return (*([] if lines is None else [lines]), *alarms_of(found))
 
 
+def _lowered(
+    installation: Installation, limits: LimitsInForce
+) -> tuple[float | None, float | None, tuple[LimitInForce, ...]]:
+    """Return what is usable and what charging can have at best now, A per line, and what lowers either."""
+    usable_a, table = installation.usable_a, limits.table
+    lowering = []
+    if installation.mode == Mode.DYNAMIC and table is not None and usable_a is not None and table.limit_a < usable_a:
+        usable_a = table.limit_a
+        lowering.append(table)
+    maximum_a = installation.static_limit_a if installation.mode == Mode.STATIC else usable_a
+    lowest = None if maximum_a is None else limits.lowest(installation.mode, maximum_a)
+    if lowest is not None:
+        maximum_a = lowest.limit_a
+        lowering.append(lowest)
+    return usable_a, maximum_a, tuple(lowering)
+
+
 def _free(installation: Installation, reading: Reading | None) -> Currents:
     """Tell what charging could have besides what it draws, A on each line; empty before the first turn of the loop."""
     if reading is None:
         return ()
     pairs = zip(_limit(reading), _charging(reading), strict=True)
     return tuple(limit_a - drawn_a for limit_a, drawn_a in pairs)[: installation.phases]
-
-
-def _zone(name: str) -> zoneinfo.ZoneInfo:
-    """Find the installation's time zone; UTC while it is unknown."""
-    try:
-        return zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError):
-        return zoneinfo.ZoneInfo("UTC")
 
 
 def _meter_age_s(meter: Meter, newest: Reading | None, now: datetime) -> int | None:
@@ -245,15 +258,15 @@ def _meter_age_s(meter: Meter, newest: Reading | None, now: datetime) -> int | N
     return None if at is None else max(0, round((now - at).total_seconds()))
 
 
-def _lines(installation: Installation, reading: Reading | None) -> tuple[Line, ...]:
+def _lines(installation: Installation, reading: Reading | None, usable_a: float | None) -> tuple[Line, ...]:
     if reading is None:
         return ()
     building, charging = _building(reading), _charging(reading)
-    usable_a, fuse_a = installation.usable_a, installation.fuse_a
+    fuse_a = installation.fuse_a
     lines = [
         Line(f"L{line + 1}", building[line], charging[line], usable_a, fuse_a) for line in range(installation.phases)
     ]
-    scale_a = 1.03 * max(fuse_a or 0.0, usable_a or 0.0, 1.0, *(line.total_a for line in lines))
+    scale_a = 1.03 * max(fuse_a or 0.0, installation.usable_a or 0.0, 1.0, *(line.total_a for line in lines))
     return tuple(replace(line, scale_a=scale_a) for line in lines)
 
 

@@ -12,6 +12,9 @@ from django.utils.translation import gettext_lazy as _
 from solo.models import SingletonModel
 
 from energy.allocation import Timing
+from energy.limit_models import AfterExpiry as AfterExpiry
+from energy.limit_models import ExternalLimit as ExternalLimit
+from energy.limit_models import TimeTableRow as TimeTableRow
 from energy.supply_rules import (
     CT_PRIMARY_A,
     DERATING_MAXIMUM_PERCENT,

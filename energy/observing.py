@@ -2,13 +2,15 @@
 
 import math
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Subquery
 
-from energy.allocation import Circuit, ConnectorSeen, Observation
+from energy.allocation import Circuit, ConnectorSeen, Cut, Observation
+from energy.limits_in_force import LimitsInForce, limits_in_force
 from energy.models import Installation, Mode
 from energy.operator_limits import OperatorLimits, operator_limits
 from stations.models import Circuit as CircuitRow
@@ -22,7 +24,7 @@ from stations.models import (
     Transaction,
 )
 
-STATIC_CIRCUIT = ""  # a name that no circuit of an installer can have
+TOP_CIRCUIT = ""  # of all stations together; a name that no circuit of an installer can have
 CANNOT_CHARGE = frozenset(
     {ConnectorStatus.AVAILABLE, ConnectorStatus.FINISHING, ConnectorStatus.UNAVAILABLE, ConnectorStatus.FAULTED}
 )
@@ -74,15 +76,16 @@ def observe(
             open_id=Subquery(open_transaction.values("pk")[:1]),
             open_since=Subquery(open_transaction.values("started_at")[:1]),
             is_authorised=Subquery(open_transaction.values("is_authorised")[:1]),
+            badge_priority=Subquery(open_transaction.values("badge__priority")[:1]),
             is_tested=Exists(FailSafeTest.objects.filter(connector=OuterRef("pk"), ended_at=None)),
         )
         .order_by("pk")
     )
     connectors = Counter(row.station_id for row in rows)
     default = default_fail_safe_a(installation, len(connectors))
-    circuits = _circuits(installation)
+    limit, circuits, cuts = _cut(installation, limits_in_force(installation, datetime.fromtimestamp(now, tz=UTC)))
     operators = operator_limits(now)
-    root = STATIC_CIRCUIT if installation.mode == Mode.STATIC else None
+    root = top_of(circuits)
     circuits += operators.circuits((row.station for row in rows), root)
     seen = []
     places: dict[Hashable, Place] = {}
@@ -103,7 +106,7 @@ def observe(
         )
         places[row.pk] = place
         share_a = fail_safe_a(station, default, connectors[station.pk])
-        seen.append(_seen(row, place, installation, now, share_a, operators))
+        seen.append(_seen(row, place, installation, now, share_a, operators, root))
         by_station.setdefault(station.pk, (station, []))[1].append(row.number)
     station_places = [
         StationPlace(
@@ -116,7 +119,7 @@ def observe(
         for station, numbers in by_station.values()
     ]
     observation = Observation(
-        now=now, limit=usable_limit(installation), grid=grid, grid_at=grid_at, circuits=circuits, connectors=tuple(seen)
+        now=now, limit=limit, grid=grid, grid_at=grid_at, circuits=circuits, connectors=tuple(seen), cuts=cuts
     )
     return observation, places, station_places
 
@@ -164,27 +167,56 @@ def _standing_a(station: Station, share_a: float, operators: OperatorLimits) -> 
     return allowed_a if allowed_a >= station.min_current_a else 0.0
 
 
-def _circuits(installation: Installation) -> tuple[Circuit, ...]:
-    """Return the tree of circuits; in static mode all of it hangs below the static current."""
-    root = None
+def top_of(circuits: Iterable[Circuit]) -> str | None:
+    """Name the circuit of all stations together, where there is one."""
+    return TOP_CIRCUIT if any(circuit.name == TOP_CIRCUIT for circuit in circuits) else None
+
+
+def _cut(
+    installation: Installation, limits: LimitsInForce
+) -> tuple[tuple[float, float, float], tuple[Circuit, ...], tuple[Cut, ...]]:
+    """Return the usable current, the tree of circuits, and what is taken off both for a time.
+
+    A fixed current, or a limit from outside, is the circuit above all others.
+    """
+    limit, cuts = usable_limit(installation), []
+    if installation.mode == Mode.DYNAMIC and limits.table is not None and limits.table.limit_a < max(limit):
+        cuts.append(Cut(None, limit, limits.table.reason))
+        limit = _lowered(limit, limits.table.limit_a)
+    fixed_a = (installation.static_limit_a or 0.0) if installation.mode == Mode.STATIC else math.inf
+    lowest = limits.lowest(installation.mode, fixed_a)
     circuits = []
-    if installation.mode == Mode.STATIC:
-        most = installation.static_limit_a or 0.0
-        root = STATIC_CIRCUIT
-        circuits.append(Circuit(name=root, limit=(most, most, most)))
+    if lowest is not None:
+        cuts.append(Cut(TOP_CIRCUIT, (fixed_a,) * 3, lowest.reason))
+        fixed_a = lowest.limit_a
+    if fixed_a < math.inf:
+        circuits.append(Circuit(name=TOP_CIRCUIT, limit=(fixed_a,) * 3))
+    root = top_of(circuits)
     names = dict(CircuitRow.objects.values_list("pk", "name"))
     for row in CircuitRow.objects.order_by("pk"):
-        parent = names[row.parent_id] if row.parent_id else root
-        circuits.append(Circuit(name=row.name, limit=row.limit_a, parent=parent))
-    return tuple(circuits)
+        carries, own = row.limit_a, limits.circuits.get(row.pk)
+        if own is not None and own.limit_a < max(carries):
+            cuts.append(Cut(row.name, carries, own.reason))
+            carries = _lowered(carries, own.limit_a)
+        circuits.append(Circuit(name=row.name, limit=carries, parent=names[row.parent_id] if row.parent_id else root))
+    return limit, tuple(circuits), tuple(cuts)
+
+
+def _lowered(limit: tuple[float, float, float], most_a: float) -> tuple[float, float, float]:
+    return (min(limit[0], most_a), min(limit[1], most_a), min(limit[2], most_a))
 
 
 def _seen(
-    row: Connector, place: Place, installation: Installation, now: float, fail_safe: float, operators: OperatorLimits
+    row: Any,
+    place: Place,
+    installation: Installation,
+    now: float,
+    fail_safe: float,
+    operators: OperatorLimits,
+    root: str | None,
 ) -> ConnectorSeen:
-    """Put one connector into the controller's words."""
+    """Put one connector into the controller's words; the priority of its car's badge goes before its own."""
     station = row.station
-    root = STATIC_CIRCUIT if installation.mode == Mode.STATIC else None
     return ConnectorSeen(
         key=row.pk,
         wiring=PhaseRotation(station.phase_rotation).wiring if installation.phases == 3 else (0,),
@@ -196,7 +228,7 @@ def _seen(
         connected=place.is_reachable,
         accepted=row.accepted_limit_a,
         fail_safe=fail_safe,
-        priority=station.priority,
+        priority=station.priority if row.badge_priority is None else row.badge_priority,
         cap=operators.cap(row.pk),
         circuit=operators.circuit_of(station, station.circuit.name if station.circuit else root),
     )

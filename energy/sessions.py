@@ -20,7 +20,15 @@ from stations.reported_words import outcome_in_words
 
 STATION = ("identity", "name", "socket_id", "last_seen_at", "phase_rotation", "min_current_a", "priority")
 CONNECTOR = ("number", "status", "error_code", "refusal", "current_l1_a", "current_l2_a", "current_l3_a", "energy_wh")
-TRANSACTION = ("connector", "id_tag", "meter_start_wh", "started_at", "badge__comment", "badge__id_tag")
+TRANSACTION = (
+    "connector",
+    "id_tag",
+    "meter_start_wh",
+    "started_at",
+    "badge__comment",
+    "badge__id_tag",
+    "badge__priority",
+)
 ASKED_WITHIN = timedelta(minutes=2)  # that long an outcome stands beside its place
 STOP, UNLOCK, START = "RemoteStopTransaction", "UnlockConnector", "RemoteStartTransaction"
 
@@ -126,6 +134,7 @@ class Session:
     reason: str
     reason_params: Mapping[str, Any]
     starts_soon: bool
+    badge_priority: int | None
 
     @property
     def why(self) -> str:
@@ -134,17 +143,22 @@ class Session:
 
     @property
     def is_first(self) -> bool:
-        """Say whether its station goes before the others."""
-        return self.at.row.station.priority > 0
+        """Say whether it goes before the others, by its badge or else by its station."""
+        priority = self.at.row.station.priority if self.badge_priority is None else self.badge_priority
+        return priority > 0
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What the sessions are seen against: the time, and how much current is free on each line, A; empty: not known."""
+    """What the sessions are seen against: the time, and how much current is free on each line, A; empty: not known.
+
+    `external_until`: the end of a limit from outside as it was renewed last, ISO 8601; empty: none holds.
+    """
 
     now: datetime
     zone: zoneinfo.ZoneInfo
     free_a: tuple[float, ...]
+    external_until: str = ""
 
     def is_on_its_day(self, at: datetime) -> bool:
         """Say whether a time is of the same day in the garage."""
@@ -227,6 +241,8 @@ def _condition(connector: Connector, allocation: Allocation | None) -> Condition
 
 def _session(place: Place, transaction: Transaction, allocation: Allocation | None, moment: Moment) -> Session:
     badge, energy_wh = transaction.badge, place.row.energy_wh
+    renewed = {"until": moment.external_until} if moment.external_until else {}
+    is_external = allocation is not None and allocation.reason == ReasonCode.EXTERNAL_LIMIT
     return Session(
         at=place,
         transaction_id=transaction.pk,
@@ -238,8 +254,9 @@ def _session(place: Place, transaction: Transaction, allocation: Allocation | No
         told_at=allocation.decided_at if allocation else None,
         told_today=allocation is not None and moment.is_on_its_day(allocation.decided_at),
         reason=allocation.reason if allocation else "",
-        reason_params=allocation.reason_params if allocation else {},
+        reason_params={**allocation.reason_params, **(renewed if is_external else {})} if allocation else {},
         starts_soon=allocation is not None and _starts_soon(place.row, allocation, moment.free_a),
+        badge_priority=badge.priority if badge else None,
     )
 
 

@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 from accounts.access import STANDARD, AccessDenied
 from badges.api import router as badges
 from energy.api import router as energy
+from energy.external_limit_api import router as external_limit
 from llm_site.api_errors import complaint
 from llm_site.settings import VERSION
 from llm_site.system.api import router as system
@@ -23,7 +24,7 @@ api = NinjaAPI(
     docs=Swagger(settings={"validatorUrl": None}),
     auth=STANDARD,
 )
-for router in (stations, badges, energy, system):
+for router in (stations, badges, energy, external_limit, system):
     api.add_router("", router)
 
 

@@ -16,7 +16,7 @@ from accounts.models import AccessSettings, DashboardAccess, User
 from badges.models import AccessRule, Badge, BadgeSettings
 from energy.dashboard import is_restricted
 from energy.manager_state import Cause, ManagerState, current_state
-from energy.models import Installation, Meter, Mode
+from energy.models import ExternalLimit, Installation, Meter, Mode, TimeTableRow
 from stations.editions import has_operators
 from stations.models import Circuit, CpoLink, CpoMessage, LinkState, Station, StationState, Transaction
 
@@ -91,6 +91,13 @@ def _circuits(counts: Counts) -> str:
     return ngettext("%(count)d circuit", "%(count)d circuits", counts["circuits"]) % {"count": counts["circuits"]}
 
 
+def _limits(counts: Counts) -> str:
+    words = [_("Energy manager")] if counts["external"] else []
+    if counts["rows"]:
+        words.append(ngettext("%(count)d row", "%(count)d rows", counts["rows"]) % {"count": counts["rows"]})
+    return ", ".join(words) or pgettext("limits", "None")
+
+
 def _operators(counts: Counts) -> str:
     if not counts["told"]:
         return pgettext("operator", "Not connected")
@@ -130,6 +137,13 @@ CONFIGURATION = [
         _operators,
     ),
     Place(gettext_lazy("Circuits"), "circuits", "admin:stations_circuit_changelist", "stations.circuit", _circuits),
+    Place(
+        gettext_lazy("Limits over time"),
+        "limits",
+        "admin:energy_timetablerow_changelist",
+        "energy.timetablerow",
+        _limits,
+    ),
     Place(gettext_lazy("Badges"), "badges", "admin:badges_badge_changelist", "badges.badge", _badges, is_on_bar=True),
     Place(
         gettext_lazy("Access rule"),
@@ -226,6 +240,8 @@ def _counts(state: ManagerState) -> Counts:
         "configured": stations.filter(state=StationState.CONFIGURED),
         "pending": stations.filter(state=StationState.PENDING),
         "circuits": Circuit.objects.all(),
+        "rows": TimeTableRow.objects.all(),
+        "external": ExternalLimit.objects.exclude(limit_a=None),
         "badges": Badge.objects.all(),
         "badge_required": BadgeSettings.objects.filter(access_rule=AccessRule.BADGE),
         "users": User.objects.filter(is_active=True),

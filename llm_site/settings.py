@@ -53,6 +53,8 @@ TLS_CERT = env.str("LLM_TLS_CERT", default="")
 TLS_KEY = env.str("LLM_TLS_KEY", default="")
 TLS_CLIENT_CA = env.str("LLM_TLS_CLIENT_CA", default="")
 MDNS = env.bool("LLM_MDNS", default=True)
+MODBUS_PORT = env.int("LLM_MODBUS_PORT", default=0)
+MODBUS_ADDRESS = env.str("LLM_MODBUS_ADDRESS", default="127.0.0.1")
 TRUSTED_PROXIES = env.list("LLM_TRUSTED_PROXIES", default=[])
 
 INSTALLED_APPS = [

@@ -122,7 +122,7 @@ class Relay:
             is_steady = asyncio.get_running_loop().time() - opened_at > STEADY_AFTER_S
             tries = 1 if is_steady else tries + 1
             pause_s = backoff_s(tries, random.uniform(0.5, 1.0))
-            await (self._await_boot(pause_s) if cause is Cause.NOT_HEARD else asyncio.sleep(pause_s))
+            await (self._wait_to_boot(pause_s) if cause is Cause.NOT_HEARD else asyncio.sleep(pause_s))
 
     async def _connect_and_speak(self) -> None:
         """Connect, speak and listen until either ends; raises what ended it."""

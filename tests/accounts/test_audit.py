@@ -35,6 +35,8 @@ LEFT_OUT = {
     "energy.meter": "id last_error failing_since",
     "exports.exportsettings": "id mail_since language",
     "energy.retention": "id",
+    "energy.timetablerow": "id",
+    "energy.externallimit": "id limit_a valid_for_s valid_until given_by given_at",
     "stations.circuit": "id",
     "stations.cposerver": "id",
     "stations.station": (

@@ -26,7 +26,7 @@ from badges.refusals import keep_refusal  # noqa: E402
 from badges.scanning import note_scanned, start_scan  # noqa: E402
 from energy.balancing import balance  # noqa: E402
 from energy.means import CURRENTS, MINUTE_S, QUARTER_S  # noqa: E402
-from energy.models import Allocation, Installation, Meter, Reading, ReadingMean  # noqa: E402
+from energy.models import Allocation, Installation, Meter, Reading, ReadingMean, TimeTableRow  # noqa: E402
 from exports.models import ExportSettings, HistoryImport, ImportedTransaction, MonthlyMail  # noqa: E402
 from stations.commanding import note_sent, request_command, settle_command  # noqa: E402
 from stations.discovery.hosts import Host  # noqa: E402
@@ -175,6 +175,7 @@ def add_records() -> None:
     now = timezone.now()
     station = Station.objects.order_by("pk").first()
     Circuit.objects.create(name="Basement", limit_l1_a=32, limit_l2_a=32, limit_l3_a=32)
+    TimeTableRow.objects.create(days=[0, 1, 2, 3, 4], begins="06:00", ends="22:00", limit_a=40)
     Station.objects.create(identity="EV-99", state=StationState.PENDING)
     text = json.dumps([2, "19223201", "StatusNotification", {"connectorId": 1, "status": "Charging"}]) * 5
     Frame.objects.create(station=station, number=1, at_s=now.timestamp(), is_incoming=True, action="Boot", text=text)
@@ -345,6 +346,7 @@ def obey(command: str, words: list[str]) -> None:
         case "clear":
             for model in (
                 MeterValue,
+                TimeTableRow,
                 ImportedTransaction,
                 HistoryImport,
                 MonthlyMail,

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from energy.models import Installation
-from energy.observing import STATIC_CIRCUIT, observe
+from energy.observing import TOP_CIRCUIT, observe
 from stations.models import Circuit, Connector, Station, Transaction
 
 pytestmark = pytest.mark.django_db
@@ -55,10 +55,10 @@ def test_in_static_mode_all_circuits_hang_below_the_static_current():
     connector()
     seen, _, _ = look(installation(mode="static", static_limit_a=30))
     assert [(c.name, c.limit, c.parent) for c in seen.circuits] == [
-        (STATIC_CIRCUIT, (30, 30, 30), None),
-        ("basement", (16, 17, 18), STATIC_CIRCUIT),
+        (TOP_CIRCUIT, (30, 30, 30), None),
+        ("basement", (16, 17, 18), TOP_CIRCUIT),
     ]
-    assert seen.connectors[0].circuit == STATIC_CIRCUIT
+    assert seen.connectors[0].circuit == TOP_CIRCUIT
 
 
 def test_a_station_is_told_of_with_its_wiring_limits_and_circuit():

@@ -18,7 +18,7 @@ from accounts.audit import record
 from accounts.models import AccessSettings, Change, Role, User
 from accounts.services import renew_token, save_user
 from badges.models import Badge, BadgeSettings, Refusal, Scan
-from energy.models import Installation, Meter, Recording, Retention, Scenario
+from energy.models import ExternalLimit, Installation, Meter, Recording, Retention, Scenario, TimeTableRow
 from exports.models import HistoryImport, ImportedTransaction
 from llm_site.api import api
 from stations.models import (
@@ -104,6 +104,9 @@ RULES = {
     "GET /api/stations/{identity:identity}": Rule(Role.STANDARD),
     "GET /api/connectors": Rule(Role.STANDARD),
     "GET /api/installation": Rule(Role.STANDARD),
+    "GET /api/installation/limit": ADMINISTRATOR,
+    "PUT /api/installation/limit": Rule(Role.ADMINISTRATOR, posted=422),
+    "DELETE /api/installation/limit": Rule(Role.ADMINISTRATOR, posted=200),
     "GET /api/readings": Rule(Role.STANDARD),
     "GET /api/reading-means": Rule(Role.STANDARD),
     "GET /api/allocations": Rule(Role.STANDARD),
@@ -137,6 +140,7 @@ RULES = {
             "accounts_change",
             "badges_badgesettings",
             "badges_refusal",
+            "energy_externallimit",
             "energy_installation",
             "exports_importedtransaction",
             "energy_recording",
@@ -173,6 +177,7 @@ RULES = {
     "admin:energy_installation_start_search": Rule(Role.ADMINISTRATOR, status=405),
     "admin:energy_installation_look_again": Rule(Role.ADMINISTRATOR, status=405),
     "admin:energy_installation_stop_search": Rule(Role.ADMINISTRATOR, status=405),
+    "admin:energy_externallimit_lift": Rule(Role.ADMINISTRATOR, status=405),
     "admin:energy_*": ADMINISTRATOR,
     "admin:exports_*": ADMINISTRATOR,
     "admin:stations_cpomessage_add": Rule(NOBODY),
@@ -269,8 +274,9 @@ def rows():
         ),
         ImportedTransaction.objects.create(number=1, started_at=NOON, brought_by=history),
         Scenario.objects.create(name="North", fuse_a=32),
+        TimeTableRow.objects.create(days=[0, 1], begins="06:00", ends="22:00", limit_a=40),
         Recording.objects.create(begins_at=NOON, ends_at=NOON, cycles=0, has_memory=True, data=EMPTY_BLOCK),
-        *(model.get_solo() for model in (AccessSettings, BadgeSettings, Installation, Meter, Retention)),
+        *(model.get_solo() for model in (AccessSettings, BadgeSettings, ExternalLimit, Installation, Meter, Retention)),
     ]
     record(station, {"name": ("", "Place 1")})
     return {row._meta.label_lower: row.pk for row in [*made, Change.objects.first()]}

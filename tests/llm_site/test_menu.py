@@ -60,6 +60,7 @@ def test_the_menu_lists_the_places_by_job_with_their_state_as_delivered(client, 
         "Charging stations": "No station configured",
         "Operators": "Not connected",
         "Circuits": "0 circuits",
+        "Limits over time": "None",
         "Badges": "0 badges added",
         "Access rule": "Free access",
         "Users": "1 user",
@@ -108,7 +109,7 @@ def test_every_entry_opens_and_is_marked_there(client, administrator):
     client.force_login(administrator)
     menu = client.get("/").content.decode().partition('class="entries"')[2].partition("</div>")[0]
     links = re.findall(r'<a href="([^"]+)"', menu)
-    assert len(links) == 22
+    assert len(links) == 23
     for link in links:
         page = client.get(link)
         marked = re.findall(r'href="([^"]+)" title="[^"]+" aria-current="page"', page.content.decode())

@@ -20,6 +20,7 @@ PASSPHRASE = "correct horse battery"
 GIVEN = {
     "accounts.user": {"role": "administrator", "is_superuser": True},
     "energy.installation": {"measurement": "ct_5a", "ct_ratio_a": 250.0, "static_limit_a": 12.5, "uid": "0123456789ab"},
+    "energy.timetablerow": {"days": [0, 6], "begins": "22:00", "ends": "06:00", "circuit": None},
     "exports.exportsettings": {"off_peak_times": "22:00-06:00", "mail_to": ""},
     "stations.certificateauthority": {"id": 1},
     "stations.circuit": {"parent": None},
