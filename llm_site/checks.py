@@ -1,7 +1,7 @@
 """What would be unsafe or cannot work fails at start, with what to do (Django system checks)."""
 
 import ssl
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 from django.conf import settings
@@ -57,4 +57,20 @@ def tls_can_be_served(**_options: Any) -> list[CheckMessage]:
             ip_network(proxy)
         except ValueError as error:
             problems.append(Error(f"LLM_TRUSTED_PROXIES: expected addresses or networks: {error}", id="llm.E006"))
+    return problems
+
+
+@register()
+def limits_can_be_taken(**_options: Any) -> list[CheckMessage]:
+    """Refuse a Modbus server that could not listen."""
+    if not settings.MODBUS_PORT:
+        return []
+    problems: list[CheckMessage] = []
+    if not 0 < settings.MODBUS_PORT < 65536 or settings.MODBUS_PORT in (settings.PORT, settings.TLS_PORT):
+        text = f"LLM_MODBUS_PORT: expected a port of its own, came {settings.MODBUS_PORT}"
+        problems.append(Error(text, id="llm.E007"))
+    try:
+        ip_address(settings.MODBUS_ADDRESS)
+    except ValueError as error:
+        problems.append(Error(f"LLM_MODBUS_ADDRESS: expected an address of this machine: {error}", id="llm.E008"))
     return problems

@@ -32,6 +32,7 @@ def main() -> None:
     if _answers(settings.DATA_DIR / "supervisor.sock"):
         sys.exit(f"It is running already with the data of {settings.DATA_DIR}; another one needs its own LLM_DATA_DIR.")
     chosen = {settings.PORT: "LLM_PORT", **({settings.TLS_PORT: "LLM_TLS_PORT"} if settings.TLS_CERT else {})}
+    chosen |= {settings.MODBUS_PORT: "LLM_MODBUS_PORT"} if settings.MODBUS_PORT else {}
     for port in [*chosen, *(GARAGE_PORTS if is_demo else ())]:
         if _is_taken(port):
             hint = f"; {chosen[port]} chooses another" if port in chosen else ""
@@ -73,6 +74,7 @@ def _environment(*, is_demo: bool) -> dict[str, str]:
         "LLM_REDIS_SOCKET": settings.REDIS_SOCKET,
         "LLM_REDIS_EMBEDDED": "false" if os.environ.get("LLM_REDIS_URL") else "true",
         "LLM_MDNS": "true" if settings.MDNS else "false",
+        "LLM_LIMIT_SERVER": "true" if settings.MODBUS_PORT else "false",
         "LLM_DEMO": "true" if is_demo else "false",
     }
 
