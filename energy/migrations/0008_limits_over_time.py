@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('energy', '0006_means'),
+        ('energy', '0007_wiring_check'),
         ('stations', '0015_stop_request_badge'),
     ]
 
