@@ -38,8 +38,8 @@ from accounts.words import labelled
 admin.site.unregister(Group)
 
 DUTIES = {
-    Role.STANDARD: gettext_lazy("sees the dashboard."),
-    Role.ADVANCED: gettext_lazy("sees the dashboard, manages badges, and makes and manages Standard users."),
+    Role.STANDARD: gettext_lazy("sees the overview."),
+    Role.ADVANCED: gettext_lazy("sees the overview, manages badges, and makes and manages Standard users."),
     Role.ADMINISTRATOR: gettext_lazy("may do everything: installation, meter, stations, badges, users, access."),
 }
 

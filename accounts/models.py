@@ -62,7 +62,7 @@ class AccessSettings(SingletonModel):
     """How the pages are entered: one row."""
 
     dashboard_access = models.CharField(
-        _("dashboard access"), max_length=10, choices=DashboardAccess, default=DashboardAccess.PUBLIC
+        _("access to the overview"), max_length=10, choices=DashboardAccess, default=DashboardAccess.PUBLIC
     )
     setup_done_at = models.DateTimeField(null=True, blank=True, editable=False)
     administrators_need_second_factor = models.BooleanField(
@@ -75,7 +75,7 @@ class AccessSettings(SingletonModel):
     )
 
     class Meta:
-        verbose_name = verbose_name_plural = _("sign-in and dashboard")
+        verbose_name = verbose_name_plural = _("sign-in and overview")
         constraints = [
             models.CheckConstraint(condition=models.Q(dashboard_access__in=DashboardAccess.values), name="access_known")
         ]

@@ -6,6 +6,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
+from accounts.words import labelled
 from badges.models import Badge
 
 
@@ -39,4 +40,4 @@ def _check(badge: Badge) -> None:
     try:
         badge.full_clean(validate_unique=False, validate_constraints=False)
     except ValidationError as error:
-        raise ValidationError([f"{badge.id_tag}: {message}" for message in error.messages]) from None
+        raise ValidationError([labelled(badge.id_tag, message) for message in error.messages]) from None

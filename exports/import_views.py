@@ -166,15 +166,15 @@ def _obey(request: HttpRequest, history: HistoryImport) -> HttpResponse:
     elif "undo" in request.POST:
         taken_out, given_back = undo_import(pk=history.pk)
         text = ngettext(
-            "The import was undone: %(count)d transaction was taken out again.",
-            "The import was undone: %(count)d transactions were taken out again.",
+            "The import was undone: %(count)d charging session was taken out again.",
+            "The import was undone: %(count)d charging sessions were taken out again.",
             taken_out,
         )
         messages.success(request, text % {"count": taken_out})
         if given_back:
             text = ngettext(
-                "%(count)d transaction that it had changed is as it was before.",
-                "%(count)d transactions that it had changed are as they were before.",
+                "%(count)d charging session that it had changed is as it was before.",
+                "%(count)d charging sessions that it had changed are as they were before.",
                 given_back,
             )
             messages.success(request, text % {"count": given_back})

@@ -6,6 +6,7 @@ from typing import Any
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from solo.models import SingletonModel
 
@@ -86,8 +87,8 @@ class ImportedTransaction(OldTold):
     )
 
     class Meta:
-        verbose_name = _("imported transaction")
-        verbose_name_plural = _("imported transactions")
+        verbose_name = _("imported charging session")
+        verbose_name_plural = _("imported charging sessions")
         constraints = [
             models.UniqueConstraint(
                 fields=["number", "station_mac_address", "started_at", "id_tag"], name="imported_transaction_once"
@@ -103,7 +104,7 @@ class ImportedTransaction(OldTold):
         indexes = [models.Index(fields=["-started_at"])]
 
     def __str__(self) -> str:
-        return f"{self.number}"
+        return gettext("Charging session %(number)s") % {"number": self.number}
 
 
 class FormerTold(OldTold):

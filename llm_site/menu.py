@@ -50,10 +50,18 @@ class Menu:
     state: ManagerState | None
     groups: tuple[Group, ...]
 
+    @property
+    def current(self) -> Entry | None:
+        """Return the entry that the page belongs to."""
+        return next((entry for group in self.groups for entry in group.entries if entry.is_current), None)
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A page the menu may lead to: `model` is what one must be allowed to view or change there."""
+    """A page the menu may lead to: `model` is what one must be allowed to view or change there.
+
+    `further` names the pages that belong to it and whose addresses do not lie below its own.
+    """
 
     title: Promise
     icon: str
@@ -61,6 +69,7 @@ class Place:
     model: str
     words: Callable[[Counts], str] = lambda _counts: ""
     is_on_bar: bool = False
+    further: tuple[str, ...] = ()
 
 
 def _settings(counts: Counts) -> str:
@@ -144,7 +153,15 @@ CONFIGURATION = [
         "energy.timetablerow",
         _limits,
     ),
-    Place(gettext_lazy("Badges"), "badges", "admin:badges_badge_changelist", "badges.badge", _badges, is_on_bar=True),
+    Place(
+        gettext_lazy("Badges"),
+        "badges",
+        "admin:badges_badge_changelist",
+        "badges.badge",
+        _badges,
+        is_on_bar=True,
+        further=("admin:badges_refusal_changelist", "admin:stations_station_stop_requests"),
+    ),
     Place(
         gettext_lazy("Access rule"),
         "rule",
@@ -154,7 +171,7 @@ CONFIGURATION = [
     ),
     Place(gettext_lazy("Users"), "users", "admin:accounts_user_changelist", "accounts.user", _users),
     Place(
-        gettext_lazy("Sign-in and dashboard"),
+        gettext_lazy("Sign-in and overview"),
         "access",
         "admin:accounts_accesssettings_changelist",
         "accounts.accesssettings",
@@ -173,13 +190,20 @@ CONFIGURATION = [
 ]
 RECORDS = [
     Place(
-        gettext_lazy("Transactions"),
+        gettext_lazy("Charging sessions"),
         "transactions",
         "admin:stations_transaction_changelist",
         "stations.transaction",
         _transactions,
+        further=("admin:stations_straymessage_changelist",),
     ),
-    Place(gettext_lazy("History and export"), "export", "export", "exports.importedtransaction"),
+    Place(
+        gettext_lazy("History and export"),
+        "export",
+        "export",
+        "exports.importedtransaction",
+        further=("admin:exports_importedtransaction_changelist",),
+    ),
     Place(
         gettext_lazy("Messages for operators"),
         "messages",
@@ -207,12 +231,14 @@ def menu_of(request: HttpRequest) -> Menu:
         return Menu(None, ())
     state = current_state(timezone.now())
     overview = reverse("overview")
-    groups = [Group("", (Entry(_("Overview"), "overview", overview, "", request.path == overview, True),))]
+    is_overview = request.path in (overview, reverse("history-table"))
+    groups = [Group("", (Entry(_("Overview"), "overview", overview, "", is_overview, True),))]
     reachable = [(place, url) for place in CONFIGURATION + RECORDS if (url := _url(request, place))]
+    current = _current(request.path, reachable)
     counts = _counts(state) if reachable else {}
     for title, places in ((_("Configuration"), CONFIGURATION), (_("Records"), RECORDS)):
         entries = tuple(
-            Entry(str(place.title), place.icon, url, place.words(counts), request.path.startswith(url), place.is_on_bar)
+            Entry(str(place.title), place.icon, url, place.words(counts), place is current, place.is_on_bar)
             for place, url in reachable
             if place in places
         )
@@ -229,6 +255,14 @@ def _url(request: HttpRequest, place: Place) -> str | None:
     if not getattr(request.user, "is_staff", False) or not any(map(request.user.has_perm, rights)):
         return None
     return reverse(place.url_name)
+
+
+def _current(path: str, reachable: list[tuple[Place, str]]) -> Place | None:
+    """Find the place that a page belongs to: the one that names most of its address."""
+    addresses = [(url, place) for place, url in reachable]
+    addresses += [(reverse(name), place) for place, _own in reachable for name in place.further]
+    fitting = [(len(address), place) for address, place in addresses if path.startswith(address)]
+    return max(fitting, key=lambda fit: fit[0])[1] if fitting else None
 
 
 def _counts(state: ManagerState) -> Counts:

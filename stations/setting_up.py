@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts import audit
+from accounts.words import labelled
 from badges.models import Badge
 from stations.editions import hold_room
 from stations.errors import EditionFull
@@ -84,7 +85,7 @@ def _configure(station: Station, settings: Mapping[str, Any], badges: Sequence[B
     try:
         station.clean()
     except ValidationError as error:
-        raise ValidationError([f"{station}: {message}" for message in error.messages]) from None
+        raise ValidationError([labelled(station, message) for message in error.messages]) from None
     if settings:
         station.save(update_fields=list(settings))
     if badges is not None:

@@ -27,7 +27,7 @@ class RetentionAdmin(SingletonModelAdmin, ModelAdmin):  # type: ignore[misc]
         (
             _("Stations"),
             {
-                "description": _("Transactions, with their energy, are kept for ever."),
+                "description": _("Charging sessions, with their energy, are kept for ever."),
                 "fields": ["meter_values_days", "messages_days"],
             },
         ),

@@ -43,7 +43,7 @@ P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
 COUNTED = (
     ("stations.station", gettext_lazy("Charging stations")),
-    ("stations.transaction", gettext_lazy("Transactions")),
+    ("stations.transaction", gettext_lazy("Charging sessions")),
     ("badges.badge", gettext_lazy("Badges")),
     ("accounts.user", gettext_lazy("Users")),
     ("energy.reading", gettext_lazy("Readings")),
@@ -93,7 +93,7 @@ def system(request: HttpRequest) -> HttpResponse:
         "machine_started_at": machine.machine_started_at(),
         "started_at": machine.STARTED_AT,
     }
-    return _page(request, "llm_site/system.html", _("System"), context)
+    return _page(request, "llm_site/system.html", _("System settings"), context)
 
 
 @administrators_only

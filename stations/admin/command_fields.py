@@ -156,7 +156,7 @@ def _text_field(place: Place) -> forms.Field:
 
 def choice_field(choices: list[tuple[Any, Any]], *, is_required: bool, coerce: Any) -> forms.TypedChoiceField:
     """Let one be chosen; where none need be, the first choice is none."""
-    offered = choices if is_required else [("", "—"), *choices]
+    offered = choices if is_required else [("", "–"), *choices]
     return forms.TypedChoiceField(
         required=is_required, choices=offered, coerce=coerce, empty_value=None, widget=UnfoldAdminSelectWidget
     )

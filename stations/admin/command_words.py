@@ -107,7 +107,7 @@ LABELS: dict[str, Any] = {
     "stackLevel": _("Stack level"),
     "startTime": _("From"),
     "stopTime": _("To"),
-    "transactionId": _("Transaction"),
+    "transactionId": _("Charging session"),
     "type": _("Type"),
     "updateType": _("Kind of update"),
     "value": _("Value"),

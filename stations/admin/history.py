@@ -20,7 +20,7 @@ from stations.transactions import LOST, MATCHED_FLAG
 REMARKS = {
     CLOCK_FLAG: _("The station's clock was wrong: the time is that at which its message came."),
     METER_FLAG: _("The station's meter said nothing or what cannot be: the energy is that of its last meter values."),
-    MATCHED_FLAG: _("The stop named no transaction of this station: it was taken for the only one it could mean."),
+    MATCHED_FLAG: _("The stop named no charging session of this station: it was taken for the only one it could mean."),
 }
 
 

@@ -24,6 +24,7 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminP
 
 from accounts.read_only import ReadOnlyAdmin
 from accounts.secrets import seal
+from accounts.words import labelled
 from stations.admin.chosen import is_number
 from stations.admin.command_words import TITLES
 from stations.admin.commands import page
@@ -184,7 +185,7 @@ class CpoServerAdmin(OfOperators):
         station = get_object_or_404(Station, pk=number)
         if "disconnect" in asked:
             disconnect_station(station_id=station.pk)
-            text = _("%(station)s is disconnected. A transaction that runs still ends at its operator.")
+            text = _("%(station)s is disconnected. A charging session that runs still ends at its operator.")
             self.message_user(request, text % {"station": station}, messages.SUCCESS)
             return
         server = asked.get(f"server_{number}", "")
@@ -194,7 +195,7 @@ class CpoServerAdmin(OfOperators):
             chosen = get_object_or_404(CpoServer, pk=server)
             connect_station(station_id=station.pk, server=chosen, identity=asked.get(f"identity_{number}", ""))
         except ValidationError as error:
-            self.message_user(request, f"{station}: {' '.join(error.messages)}", messages.ERROR)
+            self.message_user(request, labelled(station, " ".join(error.messages)), messages.ERROR)
 
 
 def _rows() -> list[dict[str, Any]]:

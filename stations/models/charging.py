@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from badges.models import Badge
@@ -50,8 +51,8 @@ class Transaction(models.Model):
     recorded_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        verbose_name = _("transaction")
-        verbose_name_plural = _("transactions")
+        verbose_name = _("charging session")
+        verbose_name_plural = _("charging sessions")
         constraints = [
             models.CheckConstraint(
                 condition=Q(connector__isnull=False)
@@ -78,7 +79,7 @@ class Transaction(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.pk}"
+        return gettext("Charging session %(number)s") % {"number": self.pk}
 
     @property
     def charged_at(self) -> ChargedAt:
@@ -138,8 +139,8 @@ class StrayMessage(models.Model):
     received_at = models.DateTimeField(_("received at"), auto_now_add=True)
 
     class Meta:
-        verbose_name = _("message without a transaction")
-        verbose_name_plural = _("messages without a transaction")
+        verbose_name = _("message without a charging session")
+        verbose_name_plural = _("messages without a charging session")
 
     def __str__(self) -> str:
         return f"{self.action}: {self.reason}"

@@ -149,7 +149,9 @@ class Station(models.Model):
             MinValueValidator(0),
             MaxValueValidator(MAXIMUM_A, _("80 A at most: no station may be given more.")),
         ],
-        help_text=_("Empty: computed from the installation."),
+        help_text=_(
+            "0, or 6 A and more; empty: computed from the installation. At 0 A its cars stop when it hears nothing."
+        ),
     )
     circuit = models.ForeignKey(
         Circuit, models.PROTECT, null=True, blank=True, related_name="stations", verbose_name=_("circuit")

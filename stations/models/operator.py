@@ -68,8 +68,8 @@ class CpoTransaction(models.Model):
     status = models.CharField(max_length=20, blank=True)
 
     class Meta:
-        verbose_name = _("transaction at an operator")
-        verbose_name_plural = _("transactions at operators")
+        verbose_name = _("charging session at an operator")
+        verbose_name_plural = _("charging sessions at operators")
         indexes = [models.Index(fields=["link", "cpo_id"])]
 
     def __str__(self) -> str:
@@ -90,7 +90,7 @@ class CpoMessage(models.Model):
     action = models.CharField(_("action"), max_length=50)
     payload = models.TextField(_("message"))
     transaction = models.ForeignKey(
-        Transaction, models.CASCADE, null=True, blank=True, related_name="+", verbose_name=_("transaction")
+        Transaction, models.CASCADE, null=True, blank=True, related_name="+", verbose_name=_("charging session")
     )
     queued_at = models.DateTimeField(_("waits since"))
     refusals = models.PositiveSmallIntegerField(_("refused"), default=0)

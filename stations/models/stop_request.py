@@ -23,7 +23,7 @@ class StopRequest(models.Model):
     asked_at = models.DateTimeField(_("time"))
     open_until = models.DateTimeField(null=True, db_index=True)
     transaction = models.ForeignKey(
-        Transaction, models.CASCADE, null=True, related_name="+", verbose_name=_("transaction")
+        Transaction, models.CASCADE, null=True, related_name="+", verbose_name=_("charging session")
     )
 
     class Meta:

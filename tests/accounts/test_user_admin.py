@@ -135,7 +135,7 @@ def test_only_a_reset_makes_a_password_temporary_and_only_its_user_makes_it_last
 @pytest.mark.usefixtures("administrator")
 def test_the_page_says_what_each_profile_may_do(client):
     page = client.get(reverse("admin:accounts_user_add")).content.decode()
-    assert "Advanced: sees the dashboard, manages badges" in page
+    assert "Advanced: sees the overview, manages badges" in page
     assert "The password you give is temporary" in page
 
 

@@ -54,7 +54,7 @@ def test_an_often_needed_command_is_reached_by_keyboard_from_the_menu_of_the_sta
     page.get_by_role("link", name="Place 01").click()
     page.locator("summary", has_text="Commands").press("Enter")
     page.get_by_role("link", name="Remote stop").press("Enter")
-    expect(page.get_by_label("Transaction")).to_contain_text("connector 1, badge 04A100000001")
+    expect(page.get_by_label("Charging session")).to_contain_text("connector 1, badge 04A100000001")
 
 
 def test_the_answer_appears_by_itself_and_its_keys_can_be_filtered(site, open_command):

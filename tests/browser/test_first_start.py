@@ -16,9 +16,9 @@ LOOKS = {
     "de": {"locale": "de-DE", "width": 390, "height": 844},
 }
 WORDS = {
-    "en": ("Save the password", "Germany", "Confirm", "Back", "Restricted", "Skip", "Before you start"),
-    "fr": ("Enregistrer le mot de passe", "Allemagne", "Valider", "Précédent", "Restreint", "Fermer", "Avant"),
-    "de": ("Passwort speichern", "Deutschland", "Bestätigen", "Zurück", "Eingeschränkt", "überspringen", "Bevor"),
+    "en": ("Save the password", "Germany", "Confirm", "Back", "Restricted", "Skip", "Set-up tutorial"),
+    "fr": ("Enregistrer le mot de passe", "Allemagne", "Valider", "Précédent", "Restreint", "Fermer", "Tutoriel"),
+    "de": ("Passwort speichern", "Deutschland", "Bestätigen", "Zurück", "Eingeschränkt", "überspringen", "Einrichtung"),
 }
 
 

@@ -241,7 +241,7 @@ def test_what_is_gone_is_named_without_a_link(client):
 def test_a_row_of_settings_is_named_by_its_kind(client):
     apply_site("dashboard: {access: restricted}")
     text = client.get(reverse("admin:accounts_change_changelist")).content.decode()
-    assert ">Sign-in and dashboard</a>" in text
+    assert ">Sign-in and overview</a>" in text
 
 
 @pytest.mark.usefixtures("kept")

@@ -64,12 +64,12 @@ def test_the_menu_lists_the_places_by_job_with_their_state_as_delivered(client, 
         "Badges": "0 badges added",
         "Access rule": "Free access",
         "Users": "1 user",
-        "Sign-in and dashboard": "Public",
+        "Sign-in and overview": "Public",
         "System settings": "System information, date/time",
         "Planner": "",
         "Data retention": "",
         "Set-up tutorial": "",
-        "Transactions": "0 running",
+        "Charging sessions": "0 running",
         "History and export": "",
         "Messages for operators": "",
         "Flight recorder": "",
@@ -88,7 +88,7 @@ def test_the_menu_tells_how_a_garage_at_work_stands(client, administrator):
     assert told["General settings"] == "Configured"
     assert told["Charging stations"] == "1 configured, 1 pending"
     assert (told["Badges"], told["Access rule"]) == ("2 badges added", "Badge required")
-    assert (told["Sign-in and dashboard"], told["Transactions"]) == ("Users only", "1 running")
+    assert (told["Sign-in and overview"], told["Charging sessions"]) == ("Users only", "1 running")
 
 
 def test_a_dynamic_installation_without_a_meter_is_not_called_configured(client, administrator):
@@ -114,6 +114,27 @@ def test_every_entry_opens_and_is_marked_there(client, administrator):
         page = client.get(link)
         marked = re.findall(r'href="([^"]+)" title="[^"]+" aria-current="page"', page.content.decode())
         assert (page.status_code, marked) == (200, [link])
+        titles = re.findall(rf'<a href="{link}" title="([^"]+)"', menu)
+        heading = re.findall(r"<h1>([^<]+)</h1>", page.content.decode())
+        assert heading == titles or link == "/export/"
+
+
+@pytest.mark.parametrize(
+    ("path", "entry"),
+    [
+        ("/history/", "Overview"),
+        ("/admin/badges/refusal/", "Badges"),
+        ("/admin/stations/station/stops-by-supervisors/", "Badges"),
+        ("/admin/stations/straymessage/", "Charging sessions"),
+        ("/admin/exports/importedtransaction/", "History and export"),
+        ("/admin/stations/station/search/", "Charging stations"),
+        ("/admin/badges/badgesettings/", "Access rule"),
+    ],
+)
+def test_a_page_further_in_marks_the_entry_it_belongs_to(client, administrator, path, entry):
+    client.force_login(administrator)
+    page = client.get(path).content.decode()
+    assert re.findall(r'title="([^"]+)" aria-current="page"', page) == [entry]
 
 
 def test_the_state_of_the_load_manager_stands_above_the_menu_with_its_cause(client, administrator):

@@ -32,7 +32,7 @@ def test_nothing_is_done_as_delivered(administrator):
     assert read_progress().done == 0
     assert "0 of 4 are done" in page
     assert page.count("To do") == 4
-    assert "Skip the tutorial" in page
+    assert "Skip the set-up tutorial" in page
 
 
 def test_the_first_step_is_done_once_a_station_has_connected():
@@ -107,7 +107,7 @@ def test_the_tutorial_leads_on_when_all_is_done(administrator):
     Badge.objects.create(id_tag="04A1")
     page = administrator.get("/tutorial/").content.decode()
     assert "4 of 4 are done" in page
-    assert "Skip the tutorial" not in page
+    assert "Skip the set-up tutorial" not in page
 
 
 def test_the_tutorial_gives_the_address_that_the_browser_has_used(administrator):

@@ -82,6 +82,16 @@ def test_the_page_shows_the_course_as_pictures_and_as_a_table(administrator, ses
     assert all(figure in shown for figure in ("1.000", "8.400", "7.400", "cable pulled", "Anna"))
 
 
+def test_the_lines_of_the_picture_are_named_as_french_sets_a_colon(administrator, session):
+    for minute in (0, 30):
+        at = {"measured_at": NOON + timedelta(minutes=minute), "connector": session.connector}
+        MeterValue.objects.create(transaction=session, current_l1_a=16, current_l2_a=8, current_l3_a=0, **at)
+    administrator.cookies["django_language"] = "fr"
+    page = administrator.get(f"/admin/stations/transaction/{session.pk}/change/").content.decode()
+    assert "L1\N{NO-BREAK SPACE}: 16,0 A au plus" in page
+    assert f"<h1>Session de charge {session.pk}</h1>" in page
+
+
 def test_the_page_says_what_was_corrected(administrator, session):
     shown = page_of(administrator, session)
     assert "the energy is that of its last meter values" in shown
