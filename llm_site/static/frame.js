@@ -47,12 +47,19 @@
       folding.setAttribute("aria-expanded", root.dataset.menu !== "folded");
     });
 
-    document.querySelector(".entries [aria-current]")?.scrollIntoView({ block: "center" });
+    // The menu begins at its top where the current entry is in sight then; the page itself stays where it is.
+    const entries = document.querySelector(".entries");
+    const current = entries.querySelector("[aria-current]");
+    const showCurrent = () => {
+      if (current) entries.scrollTop = current.offsetTop + current.offsetHeight + 8 - entries.clientHeight;
+    };
+    showCurrent();
 
     const more = document.getElementById("menu-more");
     const open = (isOpen) => {
       document.getElementById("menu").classList.toggle("open", isOpen);
       more.setAttribute("aria-expanded", isOpen);
+      if (isOpen) showCurrent();
     };
     more.addEventListener("click", () => open(more.getAttribute("aria-expanded") === "false"));
 

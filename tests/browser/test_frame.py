@@ -17,7 +17,7 @@ def test_the_theme_is_one_for_our_pages_and_the_admins(site, open_page):
     assert background(page) == dark
     page.get_by_role("button", name="Dark theme").click()
     expect(page.locator("html")).to_have_class("light")
-    page.get_by_role("link", name="Overview").click()
+    page.get_by_role("link", name="Overview", exact=True).click()
     expect(page.get_by_role("button", name="Dark theme")).to_have_attribute("aria-pressed", "false")
     assert background(page) == "rgb(255, 255, 255)"
 
@@ -39,14 +39,14 @@ def test_a_phone_has_a_bar_and_the_whole_menu_behind_more(site, open_page):
     page = open_page(width=390, height=844)
     sign_in(page, site)
     page.goto(f"{site.url}/admin/badges/badge/")
-    expect(page.get_by_role("link", name="Transactions")).to_be_hidden()
+    expect(page.get_by_role("link", name="Charging sessions")).to_be_hidden()
     page.get_by_role("button", name="More").click()
     expect(page.get_by_text("5 running")).to_be_visible()
     page.keyboard.press("Escape")
-    expect(page.get_by_role("link", name="Transactions")).to_be_hidden()
+    expect(page.get_by_role("link", name="Charging sessions")).to_be_hidden()
     page.get_by_role("button", name="More").click()
-    page.get_by_role("link", name="Transactions").click()
-    expect(page.get_by_role("heading", name="Transactions")).to_be_visible()
+    page.get_by_role("link", name="Charging sessions").click()
+    expect(page.get_by_role("heading", name="Charging sessions")).to_be_visible()
     for path, bar in (("stations/station/", ".changelist-actions"), ("energy/installation/", "#submit-row")):
         page.goto(f"{site.url}/admin/{path}")
         if path.startswith("stations"):
@@ -60,7 +60,9 @@ def test_the_menu_shows_where_one_is(site, open_page):
     sign_in(page, site)
     page.goto(f"{site.url}/admin/stations/certificate/")
     expect(page.locator(".entries [aria-current]")).to_be_in_viewport(ratio=1)
+    expect(page.get_by_role("link", name="Overview", exact=True)).to_be_in_viewport(ratio=1)
     expect(page).to_have_title("Certificates · Local load manager")
+    assert page.evaluate("scrollY") == 0
 
 
 def test_the_state_in_the_menu_and_the_header_lives(site, open_page):

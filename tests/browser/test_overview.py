@@ -247,7 +247,7 @@ def test_the_admin_sends_to_the_one_sign_in_page_and_back(site, open_page):
     page.get_by_label("Password").fill(site.password)
     page.locator("form.form button").click()
     expect(page).to_have_url(f"{site.url}/admin/stations/station/")
-    page.get_by_role("link", name="Overview").click()
+    page.get_by_role("link", name="Overview", exact=True).click()
     expect(page.locator("#curve")).to_have_class("card has-points")
 
 
