@@ -65,8 +65,11 @@ def test_a_wrong_password_is_answered_with_a_message(first_user):
     assert 'role="alert"' in answer.content.decode()
 
 
-def test_the_user_name_stays_after_a_wrong_password(first_user):
-    assert f'value="{FIRST_USERNAME}"' in sign_in(first_user, "4321").content.decode()
+def test_after_a_wrong_password_the_user_name_stays_and_the_password_is_asked_again(first_user):
+    page = sign_in(first_user, "4321").content.decode()
+    assert f'value="{FIRST_USERNAME}"' in page
+    for answer, asked in ((page, "password"), (first_user.get("/sign-in/").content.decode(), "username")):
+        assert re.findall(r'<input id="id_(\w+)"[^>]* autofocus', answer) == [asked]
 
 
 def test_sign_in_goes_on_to_where_one_was_going(first_user):
