@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext_lazy as _
 from unfold.sites import UnfoldAdminSite
 
 from accounts.access import check_role, has_role
@@ -21,6 +22,7 @@ class Site(UnfoldAdminSite):  # type: ignore[misc]
     """The admin: who is signed in and may not is told which profile is needed, as on our own pages."""
 
     empty_value_display = "–"
+    index_title = _("All pages")
 
     def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:
         """Guard a view."""

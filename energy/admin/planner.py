@@ -24,6 +24,7 @@ from energy.planning import (
     stop_play,
     usual_scenario,
 )
+from stations.admin.station_form import whole_numbers
 
 WORDS = {
     AS_PLANNED: _("As planned"),
@@ -82,7 +83,13 @@ class ScenarioAdmin(ModelAdmin):  # type: ignore[misc]
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """Begin with this installation, or with the scenario that another is made from."""
-        return {**usual_scenario(), **super().get_changeform_initial_data(request)}
+        usual = usual_scenario()
+        return {**usual, **whole_numbers(usual), **super().get_changeform_initial_data(request)}
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **options: Any) -> Any:
+        """Offer to save alone: what comes out is shown next."""
+        context |= {"show_save_and_add_another": False, "show_save_and_continue": False}
+        return super().render_change_form(request, context, *args, **options)
 
     def save_model(self, request: HttpRequest, obj: Scenario, form: Any, change: bool) -> None:  # noqa: ARG002
         """Save and begin to calculate."""

@@ -116,6 +116,7 @@ class StationAdmin(StationList, Together, StationSearchPage, StationRemoval, Fle
             "room": room,
             "maximum": maximum_stations(),
             "why_not_usable": why_not_usable(is_full=room == 0) if is_unusable else "",
+            "show_save_and_continue": station is not None,  # a new one's page comes next in any case
         }
         return super().render_change_form(request, {**context, **here}, *args, **options)
 

@@ -58,13 +58,9 @@ def power_in_words(current_a: float, phases: int) -> str:
     return f"{number_format(round(power_kw) if power_kw >= 10 else round(power_kw, 1), use_l10n=True)} kW"
 
 
-def whole_amperes(initial: Mapping[str, Any]) -> dict[str, int]:
-    """Write the currents of a form that are whole as such: 32, not 32.0."""
-    return {
-        name: int(value)
-        for name, value in initial.items()
-        if name.endswith("_a") and isinstance(value, float) and value.is_integer()
-    }
+def whole_numbers(initial: Mapping[str, Any]) -> dict[str, int]:
+    """Write the numbers of a form that are whole as such: 32, not 32.0."""
+    return {name: int(value) for name, value in initial.items() if isinstance(value, float) and value.is_integer()}
 
 
 class StationForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's is not generic when it runs
@@ -92,7 +88,7 @@ class StationForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's is not
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.initial.update(whole_amperes(self.initial))
+        self.initial.update(whole_numbers(self.initial))
         for name in ("max_current_a", "min_current_a"):
             if name in self.fields:
                 self.fields[name].help_text = self._power_of(name)
@@ -111,12 +107,12 @@ class StationForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's is not
         return format_html(gettext("At 230 V: {power}. A car gets at least this or pauses."), power=output)
 
     def _fail_safe_in_force(self) -> str:
-        """Say what the station falls back to now when it hears nothing more."""
-        held_a = self.instance.standing_fail_safe_a
-        if held_a is None:
-            return gettext("Empty: computed from the installation. The station holds none yet.")
-        text = gettext("Empty: computed from the installation. The station holds %(held)s A per connector now.")
-        return text % {"held": in_amperes(held_a)}
+        """Say what may be entered, and what the station falls back to now when it hears nothing more."""
+        held_a, rule = self.instance.standing_fail_safe_a, self.fields["fail_safe_a"].help_text
+        holds = gettext("The station holds none yet.")
+        if held_a is not None:
+            holds = gettext("The station holds %(held)s A per connector now.") % {"held": in_amperes(held_a)}
+        return f"{rule} {holds}"
 
     def clean_security_profile(self) -> int:
         """Refuse a profile that is lower, or that no connection of the station could satisfy."""

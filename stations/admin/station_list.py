@@ -26,6 +26,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from accounts.words import labelled
 from stations.addresses import stations_at_lost_addresses, where_to_connect
 from stations.editions import maximum_stations, room_for_stations
 from stations.errors import EditionFull
@@ -128,13 +129,16 @@ class StationList(ModelAdmin):  # type: ignore[misc]
         return found.prefetch_related(Prefetch("connectors", connectors, to_attr="seen_connectors"))
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Say along with the list how a station is connected, and how many wait."""
+        """Say along with the list how a station is connected, and which ones wait."""
+        waiting = list(Station.objects.filter(state=StationState.PENDING).values_list("pk", flat=True))
+        room = room_for_stations()
         here = {
             **where_to_connect(request),
             "stations": Station.objects.count(),
             "wired_otherwise": count_wired_otherwise(),
-            "waiting": Station.objects.filter(state=StationState.PENDING).count(),
-            "room": room_for_stations(),
+            "waiting": waiting,
+            "may_take_all": len(waiting) <= (self.list_per_page if room is None else room),
+            "room": room,
             "maximum": maximum_stations(),
             "lost": stations_at_lost_addresses(),
         }
@@ -180,8 +184,8 @@ class StationList(ModelAdmin):  # type: ignore[misc]
         held = [row for row in station.seen_connectors if row.is_running and row.accepted_limit_a is not None]
         if len(station.seen_connectors) == 1:
             return limit_in_words(held[0].accepted_limit_a) if held else "–"
-        rows = ((row.number, limit_in_words(row.accepted_limit_a)) for row in held)
-        return format_html_join(SafeString("<br>"), "{}: {}", rows) or "–"
+        rows = ((labelled(row.number, limit_in_words(row.accepted_limit_a)),) for row in held)
+        return format_html_join(SafeString("<br>"), "{}", rows) or "–"
 
     @admin.action(description=_("Take into service"), permissions=["change"])
     def approve(self, request: HttpRequest, queryset: QuerySet[Station]) -> None:

@@ -16,12 +16,21 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from stations.admin.chosen import chosen_stations, names_of, page_of_chosen
 from stations.admin.commands import page
-from stations.admin.station_form import whole_amperes
+from stations.admin.station_form import whole_numbers
 from stations.errors import EditionFull
 from stations.models import Station, StationState
 from stations.setting_up import configure_stations
 
-SETTINGS = ["phase_rotation", "max_current_a", "min_current_a", "circuit", "priority", "takes_all_badges", "badges"]
+SETTINGS = [
+    "phase_rotation",
+    "max_current_a",
+    "min_current_a",
+    "circuit",
+    "priority",
+    "fail_safe_a",
+    "takes_all_badges",
+    "badges",
+]
 TICK = "set_"  # begins the name of the box that says a setting is to be changed
 INTO_SERVICE = "takes_into_service"
 
@@ -112,7 +121,7 @@ def _common(stations: list[Station]) -> dict[str, Any]:
         values = {getattr(station, name) for station in stations}
         if len(values) == 1:
             initial[name] = values.pop()
-    return {**initial, **whole_amperes(initial)}
+    return {**initial, **whole_numbers(initial)}
 
 
 def _configure(form: TogetherForm, stations: list[Station], *, is_preview: bool) -> list[str] | None:

@@ -1,5 +1,7 @@
 """The admin: one sign-in page, and no address that breaks it."""
 
+import re
+
 import pytest
 from django.http import Http404
 from django.utils import timezone
@@ -7,6 +9,7 @@ from django.views.defaults import page_not_found
 
 from accounts.models import AccessSettings, User
 from accounts.services import save_user
+from badges.models import Badge
 
 pytestmark = pytest.mark.django_db
 
@@ -61,6 +64,35 @@ def test_what_nobody_may_is_not_put_down_to_the_profile(client, administrator):
     page = client.get(f"/admin/accounts/user/{administrator.pk}/delete/")
     assert page.status_code == 403
     assert "for users with the profile" not in page.content.decode()
+
+
+def test_what_was_deleted_meanwhile_leads_to_the_list_of_all_pages(client, administrator):
+    client.force_login(administrator)
+    page = client.get("/admin/badges/badge/99/change/", follow=True)
+    assert page.redirect_chain == [("/admin/", 302)]
+    assert "<h1>All pages</h1>" in page.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("path", "buttons"),
+    [
+        ("/admin/badges/badge/add/", {"_save", "_addanother", "_continue"}),
+        ("/admin/stations/station/add/", {"_save", "_addanother"}),
+        ("/admin/energy/scenario/add/", {"_save"}),
+        ("/admin/badges/badgesettings/", {"_save"}),
+    ],
+)
+def test_a_form_offers_no_button_that_does_the_same_as_another(client, administrator, path, buttons):
+    client.force_login(administrator)
+    assert {*re.findall(r'name="(_\w+)"', client.get(path).content.decode())} == buttons
+
+
+def test_a_badge_is_saved_and_the_next_one_asked_for(client, administrator):
+    client.force_login(administrator)
+    page = client.post("/admin/badges/badge/add/", {"id_tag": "04A1B2C3", "_addanother": ""}, follow=True)
+    assert page.redirect_chain == [("/admin/badges/badge/add/", 302)]
+    assert "04A1B2C3" in page.content.decode()
+    assert Badge.objects.get().id_tag == "04A1B2C3"
 
 
 def test_the_admins_sign_in_address_sends_a_signed_in_administrator_on(client, administrator):

@@ -52,6 +52,29 @@ def test_an_empty_list_says_which_address_to_enter_at_a_station(admin):
     assert "nothing here yet" not in page
 
 
+def test_those_that_wait_are_taken_into_service_with_one_button(admin):
+    waiting = [add("CP1"), add("CP2")]
+    out = add("CP3", state="not_usable")
+    page = shown(admin)
+    form = page[page.rindex("<form", 0, page.index("Take all 2 into service")) : page.index("Take all 2 into service")]
+    entered = re.findall(r'<input name="(_?\w+)" type="hidden" value="(\w+)"', form)
+    fields = {name: [value for other, value in entered if other == name] for name, _value in entered}
+    assert fields == {"action": ["approve"], "_selected_action": [str(station.pk) for station in waiting]}
+    admin.post(LIST, fields)
+    assert {*Station.objects.filter(state="configured")} == {*waiting}
+    assert "into service" not in shown(admin)[: shown(admin).index("changelist-form")]
+    assert Station.objects.get(pk=out.pk).state == "not_usable"
+
+
+def test_more_stations_than_the_edition_takes_are_to_be_chosen(admin, settings):
+    settings.EDITION = "XEM510"
+    for number in range(11):
+        add(f"CP{number}")
+    page = shown(admin)
+    assert "Tick those that are to serve" in page
+    assert "Take all" not in page
+
+
 def test_at_the_machine_itself_the_list_and_a_new_station_name_its_addresses_in_the_network(admin, monkeypatch):
     stand_at(monkeypatch, "192.168.1.2", "10.0.0.2")
     for path in (LIST, f"{LIST}{Station.objects.create(identity='CP1').pk}/change/"):
@@ -207,7 +230,7 @@ def test_deleting_says_what_it_means_and_keeps_a_running_transaction_until_it_ma
     Transaction.objects.create(connector=station.connectors.get(), id_tag="A", meter_start_wh=0, started_at=now)
     address = f"{LIST}{station.pk}/delete/"
     page = shown(admin, address)
-    for part in ("1 transaction is kept", "1 car charges here now", "1 station is connected"):
+    for part in ("1 charging session is kept", "1 car charges here now", "1 station is connected"):
         assert part in page
     assert "Nothing was deleted" in admin.post(address).content.decode()
     assert Station.objects.exists()
@@ -219,7 +242,7 @@ def test_deleting_says_what_it_means_and_keeps_a_running_transaction_until_it_ma
 def test_several_are_deleted_from_the_list(admin):
     first, second = add("CP1"), add("CP2")
     page = act(admin, "delete_chosen", first, second)["Location"]
-    assert "No transaction was recorded here." in shown(admin, page)
+    assert "No charging session was recorded here." in shown(admin, page)
     admin.post(page)
     assert not Station.objects.exists()
 

@@ -112,6 +112,7 @@ def test_the_form_says_what_its_currents_make_and_what_the_station_falls_back_to
     page = page_of(admin, station)
     assert ">3.7 kW</output>" in page
     assert "The station holds 6.5 A per connector now." in page
+    assert "At 0 A its cars stop when it hears nothing." in page
     assert 'value="16"' in page
 
 
