@@ -3,6 +3,7 @@
 from functools import cache
 from importlib import resources
 
+from django.utils.translation import gettext as _
 from django_countries import countries
 
 # Who lives there says "France"; ISO 3166 and tzdata count these as countries of their own.
@@ -22,6 +23,21 @@ def zones_of(country: str) -> tuple[str, ...]:
 def all_zones() -> tuple[str, ...]:
     """List the time zones of all countries, and UTC, by name."""
     return tuple(sorted({"UTC", *(zone for zones in _zone_table().values() for zone in zones)}))
+
+
+def zone_choices(country: str, kept: str) -> list[tuple[str, list[tuple[str, str]]]]:
+    """List the time zones to choose from, those of the country first, with what is `kept` even where it is none."""
+    own = zones_of(country)
+    others = sorted({*all_zones(), kept} - {*own})
+    return [
+        (_("Time zones of this country"), [(zone, zone) for zone in own]),
+        (_("All others"), [(zone, zone) for zone in others]),
+    ]
+
+
+def zones_by_country() -> dict[str, tuple[str, ...]]:
+    """List the time zones of every country by its code."""
+    return {code: zones_of(code) for code in country_names()}
 
 
 @cache

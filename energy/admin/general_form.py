@@ -17,8 +17,9 @@ from energy.meters.base import MeterError
 from energy.meters.decode import load_maps
 from energy.meters.modbus import EXAMPLES, parse_url
 from energy.models import Installation, Measurement, Meter
-from energy.places import country_names
+from energy.places import country_names, zone_choices
 from energy.reading import MANUAL, meter_map
+from stations.admin.station_form import whole_numbers
 
 LABEL_MAX = 60  # characters of an entry in the list of models
 DECIMALS = ("fuse_a", "derating_percent", "static_limit_a", "fail_safe_a", "ct_ratio_a")
@@ -138,6 +139,9 @@ class GeneralForm(forms.ModelForm):  # type: ignore[type-arg]
     )
 
     country = forms.ChoiceField(label=_("Country"), widget=UnfoldAdminSelectWidget)
+    time_zone = forms.ChoiceField(
+        label=_("Time zone"), widget=UnfoldAdminSelectWidget, help_text=_("Days and months begin and end by it.")
+    )
 
     class Meta:
         model = Installation
@@ -147,7 +151,6 @@ class GeneralForm(forms.ModelForm):  # type: ignore[type-arg]
             "mode": forms.RadioSelect,
             **{name: decimal_input() for name in DECIMALS},
             "name": text_input(),
-            "time_zone": text_input(list="time_zones"),
         }
         labels = {
             "name": _("Name"),
@@ -159,7 +162,6 @@ class GeneralForm(forms.ModelForm):  # type: ignore[type-arg]
             "fail_safe_a": _("Fail-safe current of a station"),
             "measurement": _("Kind of measurement"),
             "ct_ratio_a": _("Primary of the current transformers"),
-            "time_zone": _("Time zone"),
         }
         help_texts = {
             "name": _("What you call this building."),
@@ -170,10 +172,9 @@ class GeneralForm(forms.ModelForm):  # type: ignore[type-arg]
             "static_limit_a": _("Per line: 0 A up to the fuse."),
             "fail_safe_a": _(
                 "0, or 6 A and more. A station keeps to it by itself when it no longer hears from the load manager; it "
-                "is told it when the meter is silent."
+                "is told it when the meter is silent. At 0 A its cars stop then."
             ),
             "ct_ratio_a": _("75–6000 A, as printed on the transformers."),
-            "time_zone": _("Such as Europe/Paris: days and months begin and end by it."),
         }
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -188,11 +189,10 @@ class GeneralForm(forms.ModelForm):  # type: ignore[type-arg]
         names = country_names()
         names.setdefault(self.instance.country, self.instance.country)
         self.fields["country"].choices = list(names.items())  # type: ignore[attr-defined]
+        zones = zone_choices(self["country"].value(), self.instance.time_zone)
+        self.fields["time_zone"].choices = zones  # type: ignore[attr-defined]
         self.fields["meter_url"].help_text = gettext("Write it like %(examples)s.") % {"examples": EXAMPLES}
-        for name in DECIMALS:
-            value = self.initial.get(name)
-            if isinstance(value, float) and value.is_integer():
-                self.initial[name] = int(value)
+        self.initial.update(whole_numbers(self.initial))
 
     def clean_meter_unit(self) -> int:
         """Take no number for the usual one."""

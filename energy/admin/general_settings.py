@@ -21,7 +21,7 @@ from energy.meters.decode import load_maps
 from energy.meters.modbus import line_of
 from energy.models import Installation, Meter, MeterSearch, SearchState
 from energy.observing import default_fail_safe_a, fail_safe_lines, most_for_charging_a
-from energy.supply_rules import time_zones
+from energy.places import zones_by_country
 from energy.trial_reading import read_as_entered, reading_of_loop
 from stations.models import Station, StationState
 
@@ -91,7 +91,7 @@ class InstallationAdmin(SingletonModelAdmin, ModelAdmin):  # type: ignore[misc]
             "fail_safe_line_a": fail_safe_line_a,
             "lines_alarm": lines_alarm(Meter.get_solo()),
             "meters": meters_known(),
-            "time_zones": time_zones(),
+            "zones": zones_by_country(),
             "own_network": own_network(),
             "ports": [(port, not line_in_use.isdisjoint(line_of(f"serial://{port}"))) for port in serial_ports()],
             **_line_context(),

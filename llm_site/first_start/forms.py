@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts.models import DashboardAccess
 from energy.models import Installation
-from energy.places import all_zones, country_names, zones_of
+from energy.places import country_names, zone_choices, zones_of
 
 
 class PlaceForm(forms.Form):
@@ -27,13 +27,8 @@ class PlaceForm(forms.Form):
         self.initial["listed_for"] = country
         names = country_names()
         names.setdefault(kept.country, kept.country)
-        own = zones_of(country)
-        others = sorted({*all_zones(), kept.time_zone} - {*own})
         self.fields["country"].choices = list(names.items())  # type: ignore[attr-defined]
-        self.fields["time_zone"].choices = [  # type: ignore[attr-defined]
-            (_("Time zones of this country"), [(zone, zone) for zone in own]),
-            (_("All others"), [(zone, zone) for zone in others]),
-        ]
+        self.fields["time_zone"].choices = zone_choices(country, kept.time_zone)  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
         """Bring the page back once where the country was changed but not the zone, with a zone of that country."""
@@ -49,4 +44,4 @@ class PlaceForm(forms.Form):
 class AccessForm(forms.Form):
     """Who may see the dashboard (SPEC S5)."""
 
-    dashboard_access = forms.ChoiceField(label=gettext_lazy("Dashboard access"), choices=DashboardAccess.choices)
+    dashboard_access = forms.ChoiceField(label=gettext_lazy("Access to the overview"), choices=DashboardAccess.choices)

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.access import role_required
 from accounts.models import AccessSettings, Role
 from energy.models import Installation
-from energy.places import all_zones, country_names, zones_of
+from energy.places import all_zones, zones_by_country
 from llm_site.clock import installation_zone
 from llm_site.first_start.forms import AccessForm, PlaceForm
 from llm_site.first_start.services import finish_first_start, save_access, save_place
@@ -37,7 +37,7 @@ def place(request: HttpRequest) -> HttpResponse:
     now, chosen = timezone.now(), form["time_zone"].value()
     context = {
         "form": form,
-        "zones": {code: zones_of(code) for code in country_names()},
+        "zones": zones_by_country(),
         "shown_zone": chosen if chosen in all_zones() else installation_zone(),
         "now": now,
         "now_ms": int(now.timestamp() * 1000),

@@ -58,6 +58,7 @@ function showMeter() {
   const known = meters[models.value];
   document.getElementById("meter-about").textContent = known?.about.trim() ?? "";
   document.getElementById("meter-refusal").textContent = known?.refusal ?? "";
+  document.getElementById("id_meter_model_helptext").hidden = models.value !== "";
   field("meter_url").placeholder = known?.example ?? "";
 }
 
@@ -83,6 +84,9 @@ models.addEventListener("change", () => {
   if (unit !== null && unit !== undefined) field("meter_unit").value = unit;
 });
 
+// Where a search looks is no setting: leaving the page with it asks nothing.
+document.getElementById("search").addEventListener("input", (event) => event.stopPropagation(), { capture: true });
+
 // A reading belongs to the meter it was taken with.
 function forgetReading(event) {
   if (event.target.closest("#meter")) document.getElementById("meter-reading").replaceChildren();
@@ -102,5 +106,9 @@ document.addEventListener("click", (event) => {
   field("meter_url").value = found.dataset.url;
   field("meter_unit").value = found.dataset.unit;
   field("meter_url").dispatchEvent(new Event("input", { bubbles: true }));
-  (found.dataset.model ? field("meter_url") : vendors).focus();
+  const notSaved = document.getElementById("not-saved");
+  notSaved.hidden = false;
+  notSaved.textContent = notSaved.dataset.text;
+  (found.dataset.model ? field("meter_url") : vendors).focus({ preventScroll: true });
+  notSaved.scrollIntoView();
 });

@@ -26,7 +26,7 @@ from badges.refusals import keep_refusal  # noqa: E402
 from badges.scanning import note_scanned, start_scan  # noqa: E402
 from energy.balancing import balance  # noqa: E402
 from energy.means import CURRENTS, MINUTE_S, QUARTER_S  # noqa: E402
-from energy.models import Allocation, Installation, Meter, Reading, ReadingMean, TimeTableRow  # noqa: E402
+from energy.models import Allocation, Installation, Meter, MeterSearch, Reading, ReadingMean, TimeTableRow  # noqa: E402
 from exports.models import ExportSettings, HistoryImport, ImportedTransaction, MonthlyMail  # noqa: E402
 from stations.commanding import note_sent, request_command, settle_command  # noqa: E402
 from stations.discovery.hosts import Host  # noqa: E402
@@ -330,6 +330,9 @@ def obey(command: str, words: list[str]) -> None:
         case "turn":
             building, charging = float(words[0]), float(words[1])
             turn(timezone.now(), [building, building - 4.5, building - 2.0], [charging] * 3)
+        case "found-meter":
+            found = {"model": "", "label": "", "url": words[0], "unit": 1, "is_in_use": False}
+            MeterSearch.objects.update_or_create(pk=1, defaults={"state": "finished", "found": [found]})
         case "pause":
             now, begin, end = timezone.now(), float(words[0]), float(words[1])
             stopped = (now - timedelta(seconds=begin), now - timedelta(seconds=end))
@@ -366,7 +369,16 @@ def obey(command: str, words: list[str]) -> None:
                 SignInTries,
             ):
                 model.objects.all().delete()
-            for model in (Installation, Meter, BadgeSettings, AccessSettings, BadgeImport, ImportedRow, StationSearch):
+            for model in (
+                Installation,
+                Meter,
+                MeterSearch,
+                BadgeSettings,
+                AccessSettings,
+                BadgeImport,
+                ImportedRow,
+                StationSearch,
+            ):
                 model.objects.all().delete()
     announce()
 

@@ -21,7 +21,7 @@ WORDS = {
     "fr-FR": {
         "dynamic": "Dynamique",
         "static": "Statique",
-        "fuse": "Protection de l’installation",
+        "fuse": "Fusible de l’installation",
         "static current": "Courant de toutes les bornes ensemble",
         "primary": "Primaire des transformateurs de courant",
         "kind": "Type de mesure",
@@ -130,13 +130,19 @@ def test_a_meter_is_read_and_searched_beside_the_form_and_leaving_with_changes_a
 
     site.tell("turn 21.5 13.2")
     expect(page.locator("#meter-line")).to_contain_text("34.7 A")
+    page.get_by_text("Search meters").first.click()
     page.get_by_label("On the network (Modbus TCP)").fill("127.0.0.1:9")
-    page.get_by_role("button", name="Search meters").click()
+    page.get_by_label("On the network (Modbus TCP)").press("Enter")
     expect(page.get_by_role("progressbar")).to_be_visible()
     page.reload()
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_role("status").filter(has_text="Search stopped")).to_be_visible()
-    page.get_by_label("Address", exact=True).fill("tcp://127.0.0.1:9")
+    site.tell("found-meter tcp://127.0.0.1:9")
+    page.reload()
+    page.get_by_text("Search meters").first.click()
+    page.get_by_role("button", name="Use this one").click()
+    expect(page.get_by_label("Address", exact=True)).to_have_value("tcp://127.0.0.1:9")
+    expect(page.get_by_role("status").filter(has_text="not saved yet")).to_be_in_viewport(ratio=1)
     page.get_by_role("button", name="Read the meter now").click()
     expect(page.locator("#meter-reading")).to_contain_text("The meter does not answer.")
     page.on("dialog", stay)
