@@ -13,7 +13,9 @@ def test_a_new_user_chooses_a_password_of_their_own_and_finds_their_jobs(site, o
     sign_in(page, site)
     page.goto(f"{site.url}/admin/accounts/user/add/")
     page.get_by_label("Username").fill("paul")
-    page.get_by_label("Advanced: sees the dashboard, manages badges").press("Space")
+    label, field = (page.locator(name).bounding_box() for name in ("label[for=id_username]", "#id_username"))
+    assert label["y"] + label["height"] <= field["y"]
+    page.get_by_label("Advanced: sees the overview, manages badges").press("Space")
     page.get_by_label("Password", exact=True).fill(site.password)
     page.get_by_label("Password confirmation").fill(site.password)
     page.get_by_role("button", name="Save", exact=True).click()
