@@ -11,7 +11,7 @@ from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -23,6 +23,7 @@ from unfold.widgets import UnfoldAdminRadioSelectWidget
 
 from accounts import changes_page  # noqa: F401 (registers its page)
 from accounts.access import has_role
+from accounts.admin_page import admin_page
 from accounts.models import AccessSettings, Role, User
 from accounts.services import (
     apply_role,
@@ -218,14 +219,8 @@ class UserAdmin(DjangoUserAdmin, WaysIn):  # type: ignore[type-arg]
                 return redirect(request.path)
             token = renew_token(username=user.username)
             user.refresh_from_db()
-        context = {
-            **self.admin_site.each_context(request),
-            "title": _("API token of %(user)s") % {"user": user},
-            "opts": self.opts,
-            "owner": user,
-            "token": token,
-        }
-        return render(request, "accounts/api_token.html", context)
+        title = _("API token of %(user)s") % {"user": user}
+        return admin_page(request, "accounts/api_token.html", {"owner": user, "token": token}, title=title, within=self)
 
 
 @admin.register(AccessSettings)

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from django_otp.plugins.otp_static.models import StaticDevice
@@ -13,6 +13,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action
 
 from accounts.access import has_role
+from accounts.admin_page import admin_page
 from accounts.models import Role, User
 from accounts.second_factor import has_second_factor, remove_second_factor
 from accounts.sessions import describe_sessions, sign_out_elsewhere
@@ -36,15 +37,13 @@ class WaysIn(ModelAdmin):  # type: ignore[misc]
             messages.success(request, _do(request, user))
             return redirect(request.path)
         context = {
-            **self.admin_site.each_context(request),
-            "title": gettext("Second factor and browsers of %(user)s") % {"user": user.username},
-            "opts": self.opts,
             "shown_user": user,
             "has_second_factor": has_second_factor(user),
             "sessions": describe_sessions(user),
             "columns": [_("Browser"), _("Address"), _("Since"), _("Last seen")],
         }
-        return render(request, "accounts/ways_in.html", context)
+        title = gettext("Second factor and browsers of %(user)s") % {"user": user.username}
+        return admin_page(request, "accounts/ways_in.html", context, title=title, within=self)
 
     def has_ways_in_permission(self, request: HttpRequest, object_id: Any = None) -> bool:  # noqa: ARG002
         """Only administrators may weaken how somebody signs in."""

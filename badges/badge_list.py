@@ -9,13 +9,14 @@ from django.core.exceptions import ValidationError
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce, Greatest
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from accounts.admin_page import admin_page
 from badges.authorisation import badge_settings
 from badges.forms import TogetherForm
 from badges.models import Badge, BadgeType, Scan
@@ -156,16 +157,14 @@ class BadgeList(ModelAdmin):  # type: ignore[misc]
             self.message_user(request, text % {"count": changed}, messages.SUCCESS)
             return redirect(request.get_full_path())
         context = {
-            **self.admin_site.each_context(request),
-            "title": _("Settings of several badges"),
-            "opts": self.opts,
             "form": form,
             "count": count,
             "chosen": queryset[:20],
             "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
             "select_across": request.POST.get("select_across", "0"),
         }
-        return render(request, "badges/configure_together.html", context)
+        title = _("Settings of several badges")
+        return admin_page(request, "badges/configure_together.html", context, title=title, within=self)
 
 
 def _configure(form: TogetherForm, badges: QuerySet[Badge]) -> int | None:

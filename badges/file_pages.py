@@ -21,6 +21,7 @@ from unfold.decorators import action
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from accounts.addresses import client_address
+from accounts.admin_page import admin_page
 from badges.csv_files.faults import FileRefused, in_words, shortened
 from badges.csv_files.table import COLUMNS, write_table
 from badges.csv_files.text import LARGEST_FILE
@@ -117,8 +118,7 @@ class BadgeFiles(ModelAdmin):  # type: ignore[misc]
         }
         if getattr(request, "htmx", False):
             return render(request, "badges/_import.html", context)
-        frame = {**self.admin_site.each_context(request), "opts": self.model._meta, "title": _("Import badges")}
-        return render(request, "badges/import.html", {**frame, **context}, status=status)
+        return admin_page(request, "badges/import.html", context, title=_("Import badges"), within=self, status=status)
 
 
 def _file(name: str, rows: Any) -> HttpResponse:

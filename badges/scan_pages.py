@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
+from accounts.admin_page import admin_page
 from accounts.models import User
 from badges.forms import ChosenStations, stations
 from badges.models import Scan
@@ -117,5 +118,4 @@ class ScanPages(ModelAdmin):  # type: ignore[misc]
         return self._page(request, "badges/scan.html", {**context, "places": places})
 
     def _page(self, request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
-        frame = {**self.admin_site.each_context(request), "title": _("Scan badges"), "opts": self.opts}
-        return render(request, template, {**frame, **context})
+        return admin_page(request, template, context, title=_("Scan badges"), within=self)

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from accounts.access import role_required
+from accounts.admin_page import admin_page
 from accounts.models import Role
 from exports.importing import (
     Fate,
@@ -28,7 +29,6 @@ from exports.importing import (
 )
 from exports.models import HistoryImport, ImportState
 from exports.old_file import Flag, NoHistory, Why, decode
-from exports.page import page
 
 LARGEST_FILE = 10 * 2**20
 UPLOAD_MORE = 64 * 1024  # bytes of a request beside its file
@@ -128,7 +128,7 @@ def _file_page(request: HttpRequest, form: UploadForm, *, refusal: str = "", sta
     """Show the form, and list the imports that were."""
     past = HistoryImport.objects.defer("text").order_by("-pk")[:PAST]
     context = {"form": form, "past": past, "refusal": refusal}
-    return page(request, "exports/import_file.html", _("Import a history"), context, status=status)
+    return admin_page(request, "exports/import_file.html", context, title=_("Import a history"), status=status)
 
 
 @role_required(Role.ADMINISTRATOR)
@@ -151,7 +151,7 @@ def history_import(request: HttpRequest, number: int) -> HttpResponse:
             "wrong": [(line, REASONS[row.why], row.cell) for line, row in found.wrong],
             "to_do": found.fates[Fate.NEW] + found.fates[Fate.CHANGED],
         }
-    return page(request, "exports/import.html", _("Import of %(name)s") % {"name": history}, context)
+    return admin_page(request, "exports/import.html", context, title=_("Import of %(name)s") % {"name": history})
 
 
 def _obey(request: HttpRequest, history: HistoryImport) -> HttpResponse:

@@ -16,10 +16,10 @@ from django.views.decorators.http import require_http_methods
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from accounts.access import role_required
+from accounts.admin_page import admin_page
 from accounts.models import Role
 from exports.mailing import BROKEN_OFF, addresses_in, save_recipients, send_again
 from exports.models import ExportSettings, MailState, MonthlyMail
-from exports.page import page
 
 SHOWN = 24
 
@@ -71,4 +71,4 @@ def monthly_mail(request: HttpRequest) -> HttpResponse:
         "broken_off": BROKEN_OFF,
         "failed": MailState.FAILED,
     }
-    return page(request, "exports/monthly_mail.html", _("Monthly e-mail"), context)
+    return admin_page(request, "exports/monthly_mail.html", context, title=_("Monthly e-mail"))

@@ -14,12 +14,12 @@ from django.views.decorators.http import require_GET, require_http_methods
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextInputWidget
 
 from accounts.access import role_required
+from accounts.admin_page import admin_page
 from accounts.models import Role
 from exports.formats import write_csv
 from exports.forms import PeriodForm
 from exports.models import ExportSettings
 from exports.off_peak import ask_to_keep
-from exports.page import page
 from exports.period import month_of
 from exports.summary import NotSplitYet, summarise, summary_lines
 from exports.tariff import NoTimes, off_peak_of
@@ -36,7 +36,7 @@ def summary(request: HttpRequest) -> HttpResponse:
     period = month_of(timezone.localdate(), form.zone)
     if form.is_bound:
         if not form.is_valid():
-            return page(request, "exports/summary.html", _("Summary"), {"form": form})
+            return admin_page(request, "exports/summary.html", {"form": form}, title=_("Summary"))
         period = form.period
     try:
         summed = summarise(period, at_most=AT_ONCE)
@@ -51,12 +51,8 @@ def summary(request: HttpRequest) -> HttpResponse:
             content_type="text/csv; charset=utf-8",
             headers={"Content-Disposition": f'attachment; filename="{name}"'},
         )
-    return page(
-        request,
-        "exports/summary.html",
-        _("Summary"),
-        {"form": form, "summary": summed, "off_peak_times": ExportSettings.get_solo().off_peak_times},
-    )
+    context = {"form": form, "summary": summed, "off_peak_times": ExportSettings.get_solo().off_peak_times}
+    return admin_page(request, "exports/summary.html", context, title=_("Summary"))
 
 
 def _not_yet(request: HttpRequest, form: PeriodForm, progress: NotSplitYet) -> HttpResponse:
@@ -67,7 +63,8 @@ def _not_yet(request: HttpRequest, form: PeriodForm, progress: NotSplitYet) -> H
         query = request.GET.copy()
         del query["csv"]
         return redirect(f"{request.path}?{query.urlencode()}")
-    return page(request, "exports/summary.html", _("Summary"), {"form": form, "progress": progress}, status=202)
+    context = {"form": form, "progress": progress}
+    return admin_page(request, "exports/summary.html", context, title=_("Summary"), status=202)
 
 
 class TariffForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -125,4 +122,4 @@ def tariff(request: HttpRequest) -> HttpResponse:
         ask_to_keep()
         messages.success(request, _("The tariff was saved. It counts for all summaries, also of past months."))
         return redirect("tariff")
-    return page(request, "exports/tariff.html", _("Tariff"), {"form": form})
+    return admin_page(request, "exports/tariff.html", {"form": form}, title=_("Tariff"))

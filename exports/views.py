@@ -13,10 +13,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from accounts.access import role_required
+from accounts.admin_page import admin_page
 from accounts.models import Role
 from exports.formats import FORMATS
 from exports.forms import ExportForm, period_in
-from exports.page import page
 from exports.rows import rows_of
 
 
@@ -30,7 +30,7 @@ def export(request: HttpRequest) -> HttpResponse:
         period = form.period
         days = urlencode({"from": period.first, "to": period.last})
         return redirect(f"{reverse('export-' + form.cleaned_data['format'])}?{days}")
-    return page(request, "exports/export.html", _("Export data"), {"form": form})
+    return admin_page(request, "exports/export.html", {"form": form}, title=_("Export data"))
 
 
 @role_required(Role.ADMINISTRATOR)

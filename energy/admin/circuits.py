@@ -7,10 +7,11 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.utils.translation import gettext
 from unfold.admin import ModelAdmin
 
+from accounts.admin_page import admin_page
 from energy.circuits import LINES, Branch, branches, lines_above_parent
 from energy.models import Installation
 from stations.models import Circuit
@@ -106,15 +107,9 @@ class CircuitAdmin(ModelAdmin):  # type: ignore[misc]
             text = gettext("The circuit %(circuit)s is deleted.")
             self.message_user(request, text % {"circuit": circuit}, messages.SUCCESS)
             return redirect("admin:stations_circuit_changelist")
-        context = {
-            **self.admin_site.each_context(request),
-            "title": gettext("Delete the circuit %(circuit)s") % {"circuit": circuit},
-            "opts": self.opts,
-            "circuit": circuit,
-            "stations": stations,
-            "children": children,
-        }
-        return render(request, "energy/delete_circuit.html", context)
+        context = {"circuit": circuit, "stations": stations, "children": children}
+        title = gettext("Delete the circuit %(circuit)s") % {"circuit": circuit}
+        return admin_page(request, "energy/delete_circuit.html", context, title=title, within=self)
 
 
 def _row(branch: Branch, scale_a: float) -> dict[str, Any]:

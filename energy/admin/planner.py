@@ -11,6 +11,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
+from accounts.admin_page import admin_page
 from energy.models import PlayState, Scenario
 from energy.pictures import draw_lines
 from energy.planner import BEGINS_AT_HOUR
@@ -121,8 +122,7 @@ class ScenarioAdmin(ModelAdmin):  # type: ignore[misc]
         context = {"scenario": scenario, **_outcome(scenario)}
         if getattr(request, "htmx", False):
             return render(request, "energy/_scenario_outcome.html", context)
-        frame = {**self.admin_site.each_context(request), "opts": self.opts, "title": scenario.name}
-        return render(request, "energy/scenario.html", {**frame, **context})
+        return admin_page(request, "energy/scenario.html", context, title=scenario.name, within=self)
 
     def _command(self, request: HttpRequest, scenario: Scenario) -> None:
         if "stop" in request.POST:

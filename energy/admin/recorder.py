@@ -7,10 +7,10 @@ from typing import Any
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from accounts.admin_page import admin_page
 from accounts.read_only import ReadOnlyAdmin
 from energy.models import Recording
 from energy.pictures import draw_lines
@@ -50,9 +50,6 @@ class RecordingAdmin(ReadOnlyAdmin):
             raise PermissionDenied
         cycles = list(cycles_of(unpack(recording)))
         context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": str(recording),
             "recording": recording,
             "before": Recording.objects.filter(begins_at__lt=recording.begins_at).order_by("-begins_at").first(),
             "after": Recording.objects.filter(begins_at__gt=recording.begins_at).order_by("begins_at").first(),
@@ -60,7 +57,7 @@ class RecordingAdmin(ReadOnlyAdmin):
             "times": [_clock(cycle) for cycle in _some(cycles)],
             "rows": _rows(cycles),
         }
-        return render(request, "energy/recording.html", context)
+        return admin_page(request, "energy/recording.html", context, title=str(recording), within=self)
 
 
 def _pictures(cycles: list[Cycle]) -> Any:

@@ -19,6 +19,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.addresses import client_address
+from accounts.admin_page import admin_page
 from llm_site.system import machine
 from llm_site.system.archive import Backup, BackupRefused
 from llm_site.system.forms import BackupForm, RestoreForm, UploadForm
@@ -67,11 +68,6 @@ def administrators_only(view: View[P]) -> View[P]:
     return cast(View[P], guarded)
 
 
-def _page(request: HttpRequest, template: str, title: str, context: dict[str, Any]) -> HttpResponse:
-    frame = admin.site.each_context(request)
-    return render(request, template, {**frame, "title": title, **context})
-
-
 @administrators_only
 @require_GET
 def system(request: HttpRequest) -> HttpResponse:
@@ -93,7 +89,7 @@ def system(request: HttpRequest) -> HttpResponse:
         "machine_started_at": machine.machine_started_at(),
         "started_at": machine.STARTED_AT,
     }
-    return _page(request, "llm_site/system.html", _("System settings"), context)
+    return admin_page(request, "llm_site/system.html", context, title=_("System settings"))
 
 
 @administrators_only
@@ -125,7 +121,7 @@ def backups(request: HttpRequest) -> HttpResponse:
         "upload_form": upload_form,
         "job": last_job(),
     }
-    return _page(request, "llm_site/system_backups.html", _("Backups"), context)
+    return admin_page(request, "llm_site/system_backups.html", context, title=_("Backups"))
 
 
 @administrators_only
@@ -184,7 +180,7 @@ def restore(request: HttpRequest, name: str) -> HttpResponse:
         "charging": Transaction.objects.filter(stopped_at=None).count(),
         "can_restore": can_restore(),
     }
-    return _page(request, "llm_site/system_restore.html", _("Restore a backup"), context)
+    return admin_page(request, "llm_site/system_restore.html", context, title=_("Restore a backup"))
 
 
 @administrators_only

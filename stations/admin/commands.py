@@ -16,6 +16,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action
 
 from accounts.access import has_role
+from accounts.admin_page import admin_page
 from accounts.models import Role
 from stations.admin.chosen import is_number
 from stations.admin.command_form import CommandForm, PayloadForm, configuration_of, example_of, initial_of
@@ -222,11 +223,6 @@ def _readable(value: Any) -> str:
 
 
 def page(station_admin: ModelAdmin, request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
-    """Show a page within the admin's frame."""
-    frame = {
-        **station_admin.admin_site.each_context(request),
-        "title": _("All commands"),
-        "opts": station_admin.opts,
-        "object": context.get("station"),
-    }
-    return render(request, template, {**frame, **context})
+    """Show a page below the list of stations, or below the station it is about."""
+    title, station = context.get("title", _("All commands")), context.get("station")
+    return admin_page(request, template, context, title=title, within=station_admin, shown=station)

@@ -3,12 +3,13 @@
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.decorators import action
 
+from accounts.admin_page import admin_page
 from accounts.read_only import ReadOnlyAdmin
 from stations.admin.chosen import is_number
 from stations.admin.command_words import TITLES
@@ -40,10 +41,6 @@ def security_page(station_admin: ModelAdmin, request: HttpRequest, station: Stat
     number = request.GET.get("command", "")
     command = station.commands.filter(pk=number).first() if is_number(number) else None
     context = {
-        **station_admin.admin_site.each_context(request),
-        "title": _("Security of %(station)s") % {"station": station},
-        "opts": station_admin.opts,
-        "object": station,
         "station": station,
         "profile": SecurityProfile(station.security_profile).label,
         "wanted": _label(station.wanted_security_profile),
@@ -56,7 +53,8 @@ def security_page(station_admin: ModelAdmin, request: HttpRequest, station: Stat
         "operation": "" if command is None else TITLES.get(command.action, command.action),
         "password": password,
     }
-    response = render(request, "stations/security.html", context)
+    title = _("Security of %(station)s") % {"station": station}
+    response = admin_page(request, "stations/security.html", context, title=title, within=station_admin, shown=station)
     if command is not None and command.is_open and request.method == "GET":
         response["Refresh"] = str(LOOK_AGAIN_S)
     return response

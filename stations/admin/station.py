@@ -7,13 +7,14 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
 from unfold.decorators import action
 
+from accounts.admin_page import admin_page
 from stations.addresses import where_to_connect
 from stations.admin.commands import CommandInline, station_or_404
 from stations.admin.fail_safe import fail_safe_page
@@ -201,11 +202,9 @@ class StationAdmin(StationList, Together, StationSearchPage, StationRemoval, Fle
                 return redirect("admin:stations_station_add")
             return redirect("admin:stations_station_change", obj.pk)
         context = {
-            **self.admin_site.each_context(request),
-            "title": gettext("%(station)s is added") % {"station": obj},
-            "opts": self.opts,
             "station": obj,
             **where_to_connect(request, obj.identity),
             "password": make_password(station_id=obj.pk),
         }
-        return render(request, "stations/station_added.html", context)
+        title = gettext("%(station)s is added") % {"station": obj}
+        return admin_page(request, "stations/station_added.html", context, title=title, within=self)

@@ -5,13 +5,14 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
 from accounts.access import has_role
+from accounts.admin_page import admin_page
 from accounts.models import Role, User
 from stations.admin.chosen import is_number
 from stations.models import CommandState, Transaction
@@ -37,8 +38,6 @@ class StopRequests(ModelAdmin):  # type: ignore[misc]
         running = Transaction.objects.filter(stopped_at=None, connector__station__in=[one.station for one in wishes])
         running = running.select_related("connector__station", "badge").order_by("connector__number")
         context: dict[str, Any] = {
-            **self.admin_site.each_context(request),
-            "title": _("Stops by Supervisors"),
             "open": [
                 (one, [row for row in running if row.connector and row.connector.station_id == one.station_id])
                 for one in wishes
@@ -46,7 +45,7 @@ class StopRequests(ModelAdmin):  # type: ignore[misc]
             ],
             "past": [one for one in wishes if one.open_until is None],
         }
-        return render(request, "stations/stop_requests.html", context)
+        return admin_page(request, "stations/stop_requests.html", context, title=_("Stops by Supervisors"))
 
 
 def _answer(request: HttpRequest) -> None:
