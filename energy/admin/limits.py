@@ -23,7 +23,7 @@ from energy.external_limit import lift_limit, set_expiry
 from energy.limits_in_force import limits_in_force
 from energy.models import AfterExpiry, ExternalLimit, Installation, Mode, TimeTableRow
 from energy.time_table import DAY_MIN, Row, overlap, week_of
-from stations.admin.station_form import whole_amperes
+from stations.admin.station_form import whole_numbers
 from stations.models import Circuit
 from stations.services import ask_to_decide
 
@@ -84,7 +84,7 @@ class TimeTableForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's is n
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.initial.update(whole_amperes(self.initial))
+        self.initial.update(whole_numbers(self.initial))
         if "circuit" in self.fields:
             circuit = cast("forms.ModelChoiceField[Circuit]", self.fields["circuit"])
             circuit.empty_label = gettext("The whole installation")
@@ -206,7 +206,7 @@ class ExpiryForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.initial.update(whole_amperes(self.initial))
+        self.initial.update(whole_numbers(self.initial))
 
     class Meta:
         model = ExternalLimit

@@ -6,7 +6,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('exports', '0001_history'),
+        ('exports', '0002_off_peak'),
     ]
 
     operations = [
