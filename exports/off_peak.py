@@ -122,9 +122,8 @@ def keep_on(*, after: int = 0) -> int | None:
 def keep_for_good(*, transaction_ids: Sequence[int]) -> None:
     """Keep the off-peak energy of transactions whose meter values are about to be deleted."""
     prices, zone = tariff(), timezone.get_current_timezone()
-    rest = list(transaction_ids)
     if prices.has_two_prices:
-        while page := _due(Transaction.objects.filter(pk__in=rest), prices, zone):
+        while page := _due(Transaction.objects.filter(pk__in=transaction_ids), prices, zone):
             _keep(page, prices, zone, is_final=True)
     kept = OffPeakEnergy.objects.filter(pk__in=transaction_ids, is_final=False)
     if kept.exists():
@@ -140,8 +139,9 @@ def _due(begun: QuerySet[Transaction], prices: Tariff, zone: tzinfo) -> list[End
 
 
 def _keep(sessions: Sequence[Ended], prices: Tariff, zone: tzinfo, *, is_final: bool) -> None:
-    """Find and write their off-peak energy."""
+    """Find and write their off-peak energy; what is final stays so."""
     hours = prices.off_peak.hours_in(zone)
+    changed = ["energy_wh", "stopped_at", "hours", "off_peak_wh", "is_estimated"]
     OffPeakEnergy.objects.bulk_create(
         (
             OffPeakEnergy(
@@ -157,5 +157,5 @@ def _keep(sessions: Sequence[Ended], prices: Tariff, zone: tzinfo, *, is_final: 
         ),
         update_conflicts=True,
         unique_fields=["transaction"],
-        update_fields=["energy_wh", "stopped_at", "hours", "off_peak_wh", "is_estimated", "is_final"],
+        update_fields=[*changed, "is_final"] if is_final else changed,
     )

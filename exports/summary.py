@@ -107,15 +107,14 @@ class _Names:
     """Who charged where, as they are called now, or were when they were deleted."""
 
     def __init__(self) -> None:
-        stations = Connector.objects.order_by("station__identity", "pk").values_list(
-            "pk", "station__identity", "station__name", "station__mac_address"
-        )
-        self._stations = {pk: _station(*told) for pk, *told in stations}
+        self._stations = _stations()
         self._by_address = {one.id.lower(): one for one in reversed(self._stations.values())}
         self._comments = dict(Badge.objects.exclude(comment="").values_list("pk", "comment"))
 
     def ours(self, id_tag: str, badge: int | None, *place: Any) -> tuple[Who, Who]:
         """Name who charged: at a connector, or at a station that was deleted (see COLUMNS_OF)."""
+        if len(place) == 1 and place[0] not in self._stations:
+            self._stations = _stations()  # it came just now
         station = self._stations[place[0]] if len(place) == 1 else _station(*place)
         return _badge(id_tag, self._comments.get(badge or 0, "")), station
 
@@ -123,6 +122,13 @@ class _Names:
         """Name who charged as an old device tells it: the address says whether that station is here."""
         here = self._by_address.get(address.lower()) if address else None
         return _badge(id_tag, badge_name), here or Who(address.lower() or f"name {name}", address, name)
+
+
+def _stations() -> dict[int, Who]:
+    """Name the station of each connector."""
+    of_station = "station__identity", "station__name", "station__mac_address"
+    connectors = Connector.objects.order_by("station__identity", "pk").values_list("pk", *of_station)
+    return {pk: _station(*told) for pk, *told in connectors}
 
 
 def _badge(id_tag: str, name: str) -> Who:

@@ -184,6 +184,17 @@ def test_times_follow_the_clock_across_the_change_of_summer_time():
     ]
 
 
+@pytest.mark.parametrize(
+    ("zone", "shown"), [(PARIS, ["01:59", "03:59", "02:30"]), (REUNION, ["04:59", "05:59", "04:30", "05:30"])]
+)
+def test_pages_show_the_time_of_the_garage_across_the_change_of_summer_time(administrator, zone, shown):
+    connector = garage(zone.key)
+    for begun in (datetime(2026, 3, 29, 0, 59, tzinfo=UTC), datetime(2026, 10, 25, 0, 30, tzinfo=UTC)):
+        charged(connector, begun, begun + timedelta(hours=1))
+    page = administrator.get("/admin/stations/transaction/").content.decode()
+    assert all(time in page for time in shown)
+
+
 # --- the dialogue
 
 

@@ -211,7 +211,9 @@ def test_energy_and_prices_at_their_limits_are_added_up():
     connector = garage()
     for hour, wh in enumerate((2**62 - 1, 2**31, 2**31 + 1, 0)):
         charged(connector, NOON + hour * HOUR, NOON + hour * HOUR, wh=wh)
+    charged(connector, NOON + 9 * HOUR)
     total = january().total
+    assert (total.sessions, total.unknown) == (5, 1)
     assert total.energy_wh == 2**62 + 2**32
     assert total.cost == sum(Tariff("EUR", Decimal("9999.99999")).cost(wh) for wh in (2**62 - 1, 2**31, 2**31 + 1))
 
