@@ -27,7 +27,10 @@ class BadgeType(models.TextChoices):
 
 
 class Badge(models.Model):
-    """An RFID card; its number is the OCPP idTag (CiString20: compared without case)."""
+    """An RFID card; its number is the OCPP idTag (CiString20: compared without case).
+
+    `priority` None: that of the station where it charges counts.
+    """
 
     id_tag = models.CharField(_("badge number"), max_length=LONGEST_NUMBER, validators=[IS_PLAIN])
     type = models.CharField(_("type"), max_length=10, choices=BadgeType, default=BadgeType.STANDARD)

@@ -134,10 +134,6 @@ class TimeTableAdmin(ModelAdmin):  # type: ignore[misc]
         fields = list(TimeTableForm.Meta.fields)
         return [(None, {"fields": fields if Circuit.objects.exists() else fields[1:]})]
 
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        """Take the fields from the form: one of them is none of the model's kind."""
-        return super().get_form(request, obj, change=change, **{**kwargs, "form": TimeTableForm})
-
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Say what holds now, and draw the week."""
         answer: HttpResponse = super().changelist_view(request, {**(extra_context or {}), **_present(request)})
