@@ -14,8 +14,6 @@ PROGRESS = {
     "log": "LogStatusNotification",
     "signed_firmware": "SignedFirmwareStatusNotification",
 }
-
-
 PARENT = "C0DEPARENT"
 BADGES = {
     VALID: {"status": "Accepted", "parentIdTag": PARENT},

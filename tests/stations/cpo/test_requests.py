@@ -183,17 +183,6 @@ async def test_its_list_of_badges_decides_while_it_is_away_and_its_cache_can_be_
         assert (await garage.ask("Authorize", idTag="CACHED"))["idTagInfo"]["status"] == "Invalid"
 
 
-@pytest.mark.parametrize("wanted", ["BootNotification", "Heartbeat", "StatusNotification", "MeterValues"])
-async def test_what_is_triggered_is_told_from_what_is_known(wanted):
-    async with Operator() as operator, Garage(operator):
-        await accepted()
-        await in_database(lambda: Connector.objects.update(energy_wh=1234, current_l1_a=6.5))
-        before = len(operator.all(wanted))
-        assert await operator.ask("TriggerMessage", requestedMessage=wanted) == {"status": "Accepted"}
-        await operator.hears(wanted, before + 1)
-    assert operator.faults == []
-
-
 async def trigger(operator, wanted, **more):
     """Trigger a message, and return what was answered and the message, None: there was none."""
     before = len(operator.all(wanted))
@@ -207,13 +196,15 @@ async def test_a_message_of_one_connector_is_told_of_that_one_alone():
     async with Operator() as operator, Garage(operator, connectors=2):
         await accepted()
         await operator.hears("StatusNotification", 2)
-        await in_database(lambda: Connector.objects.update(energy_wh=1234))
+        await in_database(lambda: Connector.objects.update(energy_wh=1234, current_l1_a=6.5))
         for wanted in ("StatusNotification", "MeterValues"):
             status, told = await trigger(operator, wanted, connectorId=2)
             assert (status, [payload["connectorId"] for payload in told]) == ("Accepted", [2])
             assert await trigger(operator, wanted, connectorId=3) == ("Rejected", [])
-        await trigger(operator, "Heartbeat")
+        for wanted in ("Heartbeat", "BootNotification"):
+            assert (await trigger(operator, wanted))[0] == "Accepted"
         assert len(operator.all("MeterValues")) == 1
+    assert operator.faults == []
 
 
 async def test_what_was_never_measured_cannot_be_triggered():
