@@ -108,13 +108,18 @@ SPOTS = (
 
 
 def live_station(number: int, url: str, currents: Currents) -> None:
-    """Be a station with its car, in a process of its own, and keep what it draws where the meter sees it."""
+    """Be a station with its car, in a process of its own, and keep what it draws where the meter sees it.
+
+    The driver comes to it when it has its standing current: also after a power cut, over which this one forgets all.
+    """
 
     async def live() -> None:
         spot = SPOTS[number]
         station = Station(f"CP{number + 1}", url, lines=spot.lines, sample_interval_s=5.0)
         station.start()
         asyncio.get_running_loop().add_signal_handler(OBEY_OR_NOT, obey_or_not, station)
+        while not len(station.profiles):
+            await asyncio.sleep(WATCH_EACH_S)
         car = Car(phases=spot.phases, maximum_a=spot.maximum_a, wanted_wh=spot.wanted_wh, follow_s=spot.follow_s)
         station.plug(car, id_tag="A1")
         while True:
@@ -458,8 +463,8 @@ def main() -> int:
     options = parser.parse_args()
     folder = tempfile.mkdtemp(prefix="llm-")
     product = Product(folder, LLM_ACCEPT_STATIONS="auto")
-    product.start()
     try:
+        product.start()
         return 0 if play(product, options.kill, options.seed) else 1
     finally:
         product.stop()

@@ -232,9 +232,9 @@ def run(supply: Supply, steps: int, deaths: int, seed: int, prune: int) -> dict[
     """Start the product and measure; with `prune`, while so many readings are deleted."""
     with tempfile.TemporaryDirectory(prefix="llm-") as folder:
         product = Product(folder, LLM_ACCEPT_STATIONS="auto")
-        product.start()
         pruning = None
         try:
+            product.start()
             if prune:
                 add_old_readings(product, prune)
                 environment = {**product.environment, "DJANGO_SETTINGS_MODULE": "llm_site.settings"}
