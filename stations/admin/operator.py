@@ -153,7 +153,7 @@ class CpoServerAdmin(OfOperators):
         """Show the address, also where it is longer than a phone is wide."""
         return format_html('<span style="overflow-wrap: anywhere">{}</span>', server.url)
 
-    @admin.display(description=_("may charge while it is away"))
+    @admin.display(description=_("charges without it"))
     def while_away(self, server: CpoServer) -> str:
         """Say who may charge while it cannot be reached."""
         return server.get_offline_policy_display()
@@ -236,7 +236,7 @@ class CpoMessageAdmin(OfOperators, ReadOnlyAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Say whether it may be dropped: only what a person has to judge."""
-        is_set_aside = obj is not None and obj.set_aside_at is not None
+        is_set_aside = obj is None or obj.set_aside_at is not None
         return is_set_aside and request.user.has_perm("stations.delete_cpomessage")
 
     def has_retry_permission(self, request: HttpRequest) -> bool:

@@ -174,8 +174,20 @@ def test_what_was_set_aside_is_tried_again_downloaded_and_may_be_deleted_but_not
     delete = "admin:stations_cpomessage_delete"
     assert administrator.get(reverse(delete, args=[waiting.pk])).status_code == 403
     assert administrator.get(reverse(delete, args=[aside.pk])).status_code == 200
+    administrator.post(address, {**chosen, "action": "delete_selected", "post": "yes"})
+    assert CpoMessage.objects.count() == 2
     administrator.post(address, {**chosen, "action": "try_again"})
     assert not CpoMessage.objects.exclude(set_aside_at=None).exists()
+
+
+def test_several_that_were_set_aside_are_deleted_together_after_a_question(administrator, server):
+    link = linked(server)
+    aside = [message(link, set_aside_at=timezone.now()).pk for _number in range(3)]
+    address, asked = reverse("admin:stations_cpomessage_changelist"), {"action": "delete_selected"}
+    administrator.post(address, {**asked, "_selected_action": aside[:2]})
+    assert CpoMessage.objects.count() == 3
+    administrator.post(address, {**asked, "_selected_action": aside[:2], "post": "yes"})
+    assert list(CpoMessage.objects.values_list("pk", flat=True)) == aside[2:]
 
 
 def began_with(link):
