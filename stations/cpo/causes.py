@@ -71,6 +71,7 @@ CAUSES: tuple[tuple[type[BaseException], Cause], ...] = (  # the first that fits
     (BadAuthority, Cause.AUTHORITY),
     (BadKey, Cause.KEY),
 )
+# Those whose words say all that the error does.
 SAY_ALL = frozenset({Cause.NAME, Cause.REFUSED, Cause.TIMEOUT, Cause.NOT_HEARD, Cause.AUTHORITY, Cause.KEY})
 
 

@@ -56,7 +56,9 @@ async def _keep(work: Callable[[], Awaitable[None]], each_s: float) -> None:
 async def thin_out_all() -> None:
     """Thin out the queues that are full: also of an operator that is connected and takes nothing."""
     for link_id in list(_served):
-        await in_database(thin_out, link_id=link_id)
+        dropped = await in_database(thin_out, link_id=link_id)
+        if dropped:
+            logger.warning("Link %s: %d MeterValues were dropped, for too many messages wait", link_id, dropped)
 
 
 async def look() -> None:

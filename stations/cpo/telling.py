@@ -16,7 +16,7 @@ from stations.ocpp16.normalise import MeterValues, Start, Stop
 
 PERIODIC = "Sample.Periodic"
 MOST_REMEMBERED = 10_000
-STOP_COMES_WITHIN = timedelta(hours=1)
+STOP_COMES_WITHIN = timedelta(hours=1)  # a station repeats itself for minutes (§9.1, TransactionMessageRetryInterval)
 
 _last_told: dict[int, datetime] = {}
 """When the last periodic sample of each transaction that was told was measured; a restart tells one more."""

@@ -80,7 +80,8 @@ class CpoMessage(models.Model):
     """A message that an operator has not answered yet; the rows of a link are sent in the order of their ids.
 
     `payload` is JSON as it goes out, but for the number of the transaction. `refusals` were answered with an error,
-    `losses` not at all. One that is set aside lets the others pass and waits for a person.
+    `losses` not at all. One that is set aside lets the others pass and waits for a person. With a `next_try_at` and no
+    refusal it is held until then, and lets them pass too.
     """
 
     id: Any = models.AutoField(primary_key=True)
