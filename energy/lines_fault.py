@@ -39,7 +39,7 @@ class LinesAlarm:
 
     def _what(self) -> str:
         if self.turned:
-            sentence = _("%(lines)s of the meter falls whenever the cars on it take more (seen at %(stations)s).")
+            sentence = _("The meter falls on %(lines)s whenever the cars there take more (seen at %(stations)s).")
             return sentence % {"lines": _joined(LINES[line] for line in self.turned), "stations": self._stations()}
         moved = [_("%(line)s on %(shown)s") % {"line": LINES[a], "shown": LINES[b]} for a, b in self.shifted]
         sentence = _("What cars draw shows on another line of the meter: %(moved)s (seen at %(stations)s).")
@@ -53,13 +53,13 @@ class LinesAlarm:
     def _advice(self) -> str:
         if self.turned:
             return _(
-                "The current transformer of this line is the wrong way round: turn it, or swap its two wires, then "
-                "say in the general settings that it is mended."
+                "The current transformer there is the wrong way round: turn it, or swap its two wires, then say in the "
+                "general settings that it is mended."
             )
         if self.is_certain:
             return _(
-                "Two current transformers are swapped: put each on its line, then say in the general settings that "
-                "it is mended."
+                "Current transformers are swapped: put each on its line, then say in the general settings that it is "
+                "mended."
             )
         return _("Check the wiring of this station on its page, and the current transformers.")
 

@@ -123,7 +123,7 @@ def _sentence(row: WiringCheck, answers: tuple[Answer, ...]) -> str:
     words = []
     if turned:
         sentence = gettext(
-            "%(lines)s of the meter falls when the car rises: the current transformer there is the wrong way round. "
+            "The meter falls on %(lines)s when the car rises: the current transformer there is the wrong way round. "
             "Turn it, or swap its two wires: until then the meter cannot protect the fuse."
         )
         words.append(sentence % {"lines": ", ".join(turned)})

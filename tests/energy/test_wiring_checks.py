@@ -228,7 +228,7 @@ def test_swapped_transformers_are_an_alarm_on_the_overview_and_the_manager_is_de
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        (LinesFault((), (2,), (), True), "L3 of the meter falls"),
+        (LinesFault((), (2,), (), True), "The meter falls on L3 whenever"),
         (LinesFault(((0, 1),), (), (), False), "Check the wiring of this station"),
     ],
 )
