@@ -36,8 +36,8 @@ FINDINGS = {
         "No result: the building moved too much for the car to be told from it. Try again when less is switched."
     ),
     Finding.NOTHING_MOVED: _(
-        "No line moved: this car does not follow its limit, or this station is not behind the meter. Nothing that it "
-        "draws protects the fuse. Look at the wiring."
+        "No line moved: this car does not follow its limit, or this station is not behind the meter. What it draws is "
+        "not seen there. Look at the wiring."
     ),
     Finding.NEEDED: _("No result: the building needed the current meanwhile. Try again when less is drawn."),
     Finding.ENDED: _("No result: the charging or the connection ended meanwhile."),
