@@ -21,7 +21,7 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 HELP = """\
 building A [A A]        what the building draws, on all lines or on L1 L2 L3
 step A                  switch a load of A on, on all lines (negative: off)
-meter on|off|frozen|nan|slow
+meter on|off|frozen|nan|slow|swapped|turned
 station ID plug [BADGE [PHASES [MAXIMUM_A]]]   plug a car in, with a badge start charging
 station ID unplug       pull the cable
 station ID start BADGE  hold a badge to the reader

@@ -17,8 +17,8 @@ from .profiles import VOLTAGE_V
 
 log = logging.getLogger(__name__)
 
-MeterMode = Literal["on", "off", "frozen", "nan", "slow"]
-MODES: tuple[MeterMode, ...] = ("on", "off", "frozen", "nan", "slow")
+MeterMode = Literal["on", "off", "frozen", "nan", "slow", "swapped", "turned"]
+MODES: tuple[MeterMode, ...] = ("on", "off", "frozen", "nan", "slow", "swapped", "turned")
 
 UNIT_ID = 1
 INPUT_REGISTERS = 0x180
@@ -31,7 +31,8 @@ class Meter:
     """A meter that computes its values at the moment of the read, so that nothing is older than the request.
 
     `mode` is what is wrong with it: "off" (port closed), "frozen" (values of that moment for ever), "nan",
-    "slow" (answers after `slow_s`), or nothing: "on".
+    "slow" (answers after `slow_s`), "swapped" (the transformers of L2 and L3), "turned" (that of L2 is the wrong way
+    round), or nothing: "on".
     """
 
     def __init__(
@@ -113,7 +114,10 @@ class Meter:
 
     def _registers(self) -> list[int]:
         """Lay out all values as float32, high word first, from input register 0 on."""
-        currents_a = self._read_a()
+        l1, l2, l3 = self._read_a()
+        if self.mode == "swapped":
+            l2, l3 = l3, l2
+        currents_a = (l1, -l2 if self.mode == "turned" else l2, l3)
         powers_w = [VOLTAGE_V * current_a for current_a in currents_a]
         self._count_energy(sum(powers_w))
         values = dict.fromkeys(range(0, 0x4C, 2), 0.0)

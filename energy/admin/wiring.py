@@ -224,8 +224,8 @@ class WiringInline(TabularInline):  # type: ignore[misc]
 class WiredStationAdmin(StationAdmin):
     """Charging stations, with the check of their wiring against the meter."""
 
-    inlines = [WiringInline, *StationAdmin.inlines]
-    actions_detail = [*StationAdmin.actions_detail, "check_wiring"]
+    inlines = [*StationAdmin.inlines[:1], WiringInline, *StationAdmin.inlines[1:]]  # below the connectors
+    actions_detail = [*StationAdmin.actions_detail[:-2], "check_wiring", *StationAdmin.actions_detail[-2:]]
 
     @action(description=_("Check wiring"), url_path="check-wiring", permissions=["command"])  # type: ignore[untyped-decorator]
     def check_wiring(self, request: HttpRequest, object_id: str) -> HttpResponse:

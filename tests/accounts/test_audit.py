@@ -32,7 +32,7 @@ LEFT_OUT = {
     "badges.badge": "id created_at",
     "badges.badgesettings": "id",
     "energy.installation": "id uid restored_at",
-    "energy.meter": "id last_error failing_since",
+    "energy.meter": "id last_error failing_since lines_fault",
     "exports.exportsettings": "id mail_since language",
     "energy.retention": "id",
     "energy.timetablerow": "id",

@@ -85,3 +85,10 @@ async def test_a_meter_that_is_off_drops_connections_and_comes_back_at_the_same_
     assert meter.port == port
     assert await client.connect()
     assert (await floats(client, 0x06, 1))[0] == 10
+
+
+async def test_a_meter_can_have_its_transformers_swapped_or_the_wrong_way_round(client, meter):
+    await meter.set_mode("swapped")
+    assert await floats(client, 0x0C, 3) == pytest.approx((2300, -1150, 4600))
+    await meter.set_mode("turned")
+    assert await floats(client, 0x0C, 3) == pytest.approx((2300, -4600, -1150))
