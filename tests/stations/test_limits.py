@@ -1,6 +1,7 @@
 """Limits on the wire: each quirk of a real station, as the simulator has it, and what is done about it."""
 
 import asyncio
+import json
 
 import pytest
 
@@ -100,7 +101,7 @@ async def test_watts_are_those_of_the_station_s_phases():
         assert period["chargingSchedulePeriod"] == [{"startPeriod": 0, "limit": 2300, "numberPhases": 1}]
 
 
-async def test_a_refused_form_leaves_the_old_limit_counted_and_the_next_is_tried_at_once():
+async def test_case_28_a_refused_form_leaves_the_old_limit_counted_and_the_next_is_tried_at_once():
     async with Wire(Model(kinds=("Relative",), top_stack_level=0)) as wire:
         await onboarded(wire)
         number = await wire.begin()
@@ -120,6 +121,10 @@ async def test_a_refused_form_leaves_the_old_limit_counted_and_the_next_is_tried
         while len(seen) < 2:
             await asyncio.sleep(0.01)
         assert seen[1]["csChargingProfiles"]["chargingProfileKind"] == "Relative"
+        ((_action, call),) = wire.unanswered
+        await wire.socket.send_to(json.dumps([3, call, {"status": "Accepted"}]))
+        row = await until(lambda: (found := connector()).accepted_limit_a == 10 and found)
+        assert row.refusal == ""
 
 
 async def test_a_station_that_takes_none_is_shown_and_kept_at_what_it_last_accepted():
