@@ -142,12 +142,12 @@ class Check:
         return Finding.UNCERTAIN if self.steps >= MOST_STEPS else None
 
     def hold(self, connectors: Sequence[ConnectorSeen]) -> tuple[ConnectorSeen, ...]:
-        """Cap the car at this half of the step, and all others at what they have: what it leaves is nobody's."""
+        """Cap the car at this half of the step, others that charge at what they have: what it leaves is nobody's."""
         return tuple(self._held(one) for one in connectors)
 
     def _held(self, one: ConnectorSeen) -> ConnectorSeen:
         cap_a = self.cap_a if one.key == self.key else one.accepted
-        if not one.charging or cap_a is None or cap_a >= one.cap:
+        if not one.charging or not cap_a or cap_a >= one.cap:
             return one
         return replace(one, cap=cap_a, cap_reason=ReasonCode.WIRING_CHECK)
 

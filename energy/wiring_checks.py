@@ -153,7 +153,8 @@ class Follower:
             if row.heard_at is not None:
                 end_wiring_check(check_id=row.pk, finding=Finding.RESTARTED)
                 return seen
-            self.check_id, self.steps = row.pk, -1
+            self.check_id, self.steps = row.pk, 0
+            _note_progress(row.pk, 0)
             self.check = Check(row.connector_id, tuple(row.phases), row.highest_a)
         finding = self.check.take(seen, is_operational=is_operational)
         if finding is not None:
@@ -163,5 +164,9 @@ class Follower:
             return seen
         if self.check.steps != self.steps:
             self.steps = self.check.steps
-            WiringCheck.objects.filter(pk=row.pk, finding="").update(steps=self.steps, heard_at=timezone.now())
+            _note_progress(row.pk, self.steps)
         return replace(seen, connectors=self.check.hold(seen.connectors))
+
+
+def _note_progress(check_id: int, steps: int) -> None:
+    WiringCheck.objects.filter(pk=check_id, finding="").update(steps=steps, heard_at=timezone.now())
