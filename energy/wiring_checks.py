@@ -36,8 +36,11 @@ def obstacle_to_check(connector: Connector) -> str:
         return _("No meter is set up: choose one in the general settings first.")
     if not station.is_connected:
         return _("The station is not connected.")
-    if WiringCheck.objects.filter(finding="").exists():
-        return _("A wiring check is running: wait for its end, or stop it.")
+    running = WiringCheck.objects.filter(finding="").select_related("station").first()
+    if running is not None:
+        return _("The wiring of %(station)s is being checked: wait for its end, or stop it on its page.") % {
+            "station": running.station
+        }
     if station.fail_safe_tests.filter(ended_at=None).exists():
         return _("A fail-safe test of this station is running: wait for its end.")
     is_charging = Transaction.objects.filter(connector=connector, stopped_at=None, is_authorised=True).exists()
@@ -80,7 +83,7 @@ def begin_wiring_check(*, connector_id: int, user: User | None) -> WiringCheck:
                 highest_a=_highest_a(connector),
             )
     except IntegrityError:
-        raise UnfitForCheck(_("A wiring check is running: wait for its end, or stop it.")) from None
+        raise UnfitForCheck(obstacle_to_check(connector)) from None
     audit.record(station, {}, note=gettext_noop("Its wiring is checked."))
     ask_to_decide()
     return begun

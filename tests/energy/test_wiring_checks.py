@@ -150,7 +150,7 @@ def test_what_stands_in_the_way_is_said(connector, change, words):
 
 def test_one_check_runs_at_a_time_in_the_whole_installation(connector):
     begin_wiring_check(connector_id=connector.pk, user=None)
-    with pytest.raises(UnfitForCheck, match="is running"):
+    with pytest.raises(UnfitForCheck, match="The wiring of CP1 is being checked"):
         begin_wiring_check(connector_id=charging("CP2").pk, user=None)
 
 
