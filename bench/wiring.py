@@ -43,7 +43,6 @@ class Miswired:
         self.charging_s = 0.0
         self.worst_doubt = 0.0
         self.fault: LinesFault | None = None
-        self.spent_s = 0.0
 
     def decide(self, seen: Observation) -> Decision:
         """Let the controller see the lines as the meter shows them."""
