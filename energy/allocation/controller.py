@@ -88,9 +88,8 @@ class Controller:
         demands = [_demand(connector, track, rotating, seen.now, self.timing) for connector, track in free_pairs]
         shares = self._share(tree, free_pairs, demands, rotating, seen)
         turns = [
-            Turn(connector, track, tree.places(demand.circuit, demand.lines),
-                 round_down(shares[demand.key].current_a, connector.step), demand.maximum,
-                 (-demand.priority, demand.waiting_since))
+            Turn(connector, track, demand, tree.places(demand.circuit, demand.lines),
+                 round_down(shares[demand.key].current_a, connector.step))
             for (connector, track), demand in zip(free_pairs, demands, strict=True)
         ]  # fmt: skip
         may_lift = state == "operational" and (self.no_raise_until is None or seen.now >= self.no_raise_until)
@@ -202,7 +201,7 @@ class Controller:
             if connector.charging and connector.connected and not track.ignores:
                 free_pairs.append((connector, track))
                 in_force = track.in_force()
-                if True not in track.unused and (track.is_falling() or max(estimate) <= in_force):
+                if (max(estimate) <= in_force or track.is_falling()) and True not in track.unused:
                     continue
                 used = track.lines(connector)
                 reserves = [
@@ -210,6 +209,8 @@ class Controller:
                 ]
             else:
                 claimed = _claimed(connector, track)
+                if not claimed and not any(estimate):
+                    continue
                 reserves = [(line, max(estimate[line], claimed)) for line in connector.wiring]
             for line, reserved in reserves:
                 if reserved > 0:
@@ -228,8 +229,12 @@ class Controller:
         self, tree: Tree, pairs: Pairs, demands: list[Demand], rotating: bool, seen: Observation
     ) -> dict[Hashable, Share]:
         """Let the kernel share among those whose cars take current, then leave the others what nobody can use."""
-        resting = {connector.key for connector, track in pairs if track.rests(seen.now, self.timing)}
-        awake = [demand for demand in demands if demand.key not in resting]
+        resting = {
+            connector.key
+            for connector, track in pairs
+            if track.empty_since is not None and track.rests(seen.now, self.timing)
+        }
+        awake = [demand for demand in demands if demand.key not in resting] if resting else demands
         shares = share_out(tree, awake)
         held_back = self._held_back(pairs, shares, rotating, seen)
         if held_back:
@@ -253,19 +258,23 @@ class Controller:
         that rotates needs none: it is current that was used already.
         """
         now = seen.now
-        if self.headroom.usable_at is None:
+        starting = [
+            (connector, track)
+            for connector, track in pairs
+            if not track.told
+            and connector.key in shares
+            and shares[connector.key].current_a > 0
+            and (track.granted_until is None or now >= track.granted_until)
+        ]
+        if not starting or self.headroom.usable_at is None:
             return set()
-        starting = []
         minimums, carried = [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]
         for connector, track in pairs:
-            if connector.key not in shares:
-                continue
-            is_admitted = shares[connector.key].current_a > 0
-            for line in track.lines(connector):
-                minimums[line] += connector.minimum if is_admitted else 0.0
-                carried[line] += connector.minimum if track.told else 0.0
-            if is_admitted and not track.told and (track.granted_until is None or now >= track.granted_until):
-                starting.append((connector, track))
+            if connector.key in shares:
+                is_admitted = shares[connector.key].current_a > 0
+                for line in track.lines(connector):
+                    minimums[line] += connector.minimum if is_admitted else 0.0
+                    carried[line] += connector.minimum if track.told else 0.0
         held_back: set[Hashable] = set()
         for connector, track in sorted(starting, key=lambda pair: (pair[0].priority, -pair[1].served_s)):
             extra = connector.minimum * (self.timing.admission_factor - 1)
@@ -386,34 +395,27 @@ def _leftovers(
 
 def _demand(seen: ConnectorSeen, track: Track, rotating: bool, now: float, timing: Timing) -> Demand:
     minimum = round_up_minimum(seen)
-    takes = inf if track.takes is None else max(minimum, track.takes)
-    maximum = round_down(min(seen.maximum, seen.cap, takes), seen.step)
+    maximum = seen.maximum if seen.maximum < seen.cap else seen.cap
+    if track.takes is not None:
+        maximum = min(maximum, max(minimum, track.takes))
     if not track.told and track.off_since is not None and now - track.off_since < timing.minimum_off_s:
         maximum = 0.0
-    is_held = track.told > 0 and track.empty_since is None and _is_young(track, now, timing)
-    return Demand(
-        seen.key,
-        track.lines(seen),
-        minimum,
-        maximum,
-        FIRST if is_held else seen.priority,
-        _waiting_since(track, rotating, now, timing),
-        seen.circuit,
-    )
+    priority, since = _rank(track, seen.priority, rotating, now, timing)
+    return Demand(seen.key, track.lines(seen), minimum, round_down(maximum, seen.step), priority, since, seen.circuit)
 
 
-def _is_young(track: Track, now: float, timing: Timing) -> bool:
-    """Tell whether it was started so lately that it must stay on."""
-    return track.on_since is not None and now - track.on_since < timing.minimum_on_s
+def _rank(track: Track, priority: int, rotating: bool, now: float, timing: Timing) -> tuple[int, float]:
+    """Return priority and order among equals.
 
-
-def _waiting_since(track: Track, rotating: bool, now: float, timing: Timing) -> float:
-    """Order equals: who charges stays, of these who had least; when places rotate, who had least of all."""
+    Who charges stays, of these who had least; when places rotate, who had least of all.
+    Whoever was started so lately that it must stay on comes before all.
+    """
     if not track.told:
-        return track.served_s
-    if track.on_since is None or _is_young(track, now, timing):
-        return -inf
-    return track.served_s - (0.5 if rotating else STAYS_S)
+        return priority, track.served_s
+    if track.on_since is not None and now - track.on_since >= timing.minimum_on_s:
+        return priority, track.served_s - (0.5 if rotating else STAYS_S)
+    is_held = track.on_since is not None and track.empty_since is None
+    return FIRST if is_held else priority, -inf
 
 
 def _claimed(seen: ConnectorSeen, track: Track) -> float:

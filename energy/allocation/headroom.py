@@ -116,7 +116,12 @@ class Headroom:
             moved = taken - self.estimated[line]
             taken += _move(-moved, line, list(_guesses(pairs, line, moved, seen.now, self.timing)))
             rests.append(grid[line] - building[line] - taken)
-        rises = [list(_rises(pairs, line, seen.now, self.timing)) for line in range(3)]
+        rising = [
+            (connector, track)
+            for connector, track in pairs
+            if connector.charging and (not connector.connected or track.is_rising(seen.now, self.timing))
+        ]
+        rises = [list(_rises(rising, line)) for line in range(3)]
         have_risen = _fits(rests, rises)
         for line, rest in enumerate(rests):
             over = grid[line] - seen.limit[line]
@@ -240,7 +245,7 @@ def unproven(pairs: Pairs, now: float, timing: Timing) -> list[float]:
     """Return the A on each line that the meter rose by and that are put down to raises no sample has shown yet."""
     found = [0.0, 0.0, 0.0]
     for _, track in pairs:
-        if track.is_rising(now, timing):
+        if track.estimate != track.sampled and track.is_rising(now, timing):
             for line, (guessed, sampled) in enumerate(zip(track.estimate, track.sampled, strict=True)):
                 found[line] += max(0.0, guessed - sampled)
     return found
@@ -270,11 +275,9 @@ def _finish_falls(pairs: Pairs, line: int, now: float) -> float:
     return lowered
 
 
-def _rises(pairs: Pairs, line: int, now: float, timing: Timing) -> Iterable[tuple[Track, float]]:
-    """Yield who may draw more on a line than estimated, and by how much."""
-    for seen, track in pairs:
-        if not seen.charging or not (track.is_rising(now, timing) or not seen.connected):
-            continue
+def _rises(rising: Pairs, line: int) -> Iterable[tuple[Track, float]]:
+    """Yield who of those that rise may draw more on a line than estimated, and by how much."""
+    for seen, track in rising:
         room = track.in_force() - track.estimate[line]
         if room > 0 and line in track.lines(seen):
             yield track, room

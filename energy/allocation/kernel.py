@@ -183,9 +183,10 @@ def _fill(
         group.tight = tuple(place for place in group.places if can_fill[place])
     sweep = _Sweep(room, used, groups)
     for (level, number), change in sorted(turns.items()):
-        sweep.fill_up_to(level)
+        if level > sweep.level:
+            sweep.fill_up_to(level)
         if change and groups[number].tight and level < inf:
-            sweep.turn(groups[number], level, change)
+            sweep.turn(groups[number], change)
     sweep.fill_up_to(inf)
 
 
@@ -197,24 +198,31 @@ class _Sweep:
         self.used = used  # A at level `at`
         self.at = [0.0] * len(room)
         self.slope = [0] * len(room)  # connectors that rise
+        self.level = 0.0
         self.expected: list[tuple[float, int]] = []  # (level not after the one where it is full, place)
+        self.steeper: set[int] = set()  # places that more load from this level on
         self.loading: dict[int, list[_Group]] = {}
         for group in groups:
             for place in group.tight:
                 self.loading.setdefault(place, []).append(group)
 
-    def turn(self, group: _Group, level: float, change: int) -> None:
+    def turn(self, group: _Group, change: int) -> None:
         """Let `change` more connectors of a group rise from this level on (negative: stop)."""
         if group.level < inf:
             return
         group.rising += change
         for place in group.tight:
-            self._change_slope(place, level, change)
-            if change > 0:  # a smaller slope only puts the level off; that is seen when its turn comes
-                heappush(self.expected, (self._full_at(place), place))
+            self._change_slope(place, self.level, change)
+        if change > 0:  # a smaller slope only puts the level off; that is seen when its turn comes
+            self.steeper.update(group.tight)
 
     def fill_up_to(self, level: float) -> None:
-        """Stop the groups of every place that is full at or below this level."""
+        """Go on to this level, and stop the groups of every place that is full at or below it."""
+        for place in self.steeper:
+            if self.slope[place]:
+                heappush(self.expected, (self._full_at(place), place))
+        self.steeper.clear()
+        self.level = level
         while self.expected and self.expected[0][0] <= level:
             expected, place = heappop(self.expected)
             if not self.slope[place]:

@@ -9,7 +9,7 @@ every line of every circuit. So what is commanded never exceeds a limit, not eve
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from .model import ConnectorSeen, Timing
+from .model import ConnectorSeen, Demand, Timing
 from .track import Track, round_down, round_up
 from .tree import Tree
 
@@ -22,17 +22,14 @@ class Turn:
 
     seen: ConnectorSeen
     track: Track
+    demand: Demand
     places: tuple[int, ...]
     target: float
     """A per phase it should have, rounded down to its step."""
-    maximum: float
-    """A per phase it may have at most: by its station, its cap and what its car takes."""
-    rank: tuple[float, ...]
-    """Its place in serving order."""
 
     def claim(self) -> float:
         """Return the A per phase it counts at."""
-        return max(self.track.told, self.track.ceiling)
+        return self.track.in_force()
 
 
 def lower(turns: Iterable[Turn], tree: Tree, now: float, timing: Timing, *, may_lift: bool) -> None:
@@ -51,7 +48,7 @@ def lower(turns: Iterable[Turn], tree: Tree, now: float, timing: Timing, *, may_
     for turn in turns:
         track = turn.track
         if turn.target < track.told - DUST_A and (
-            is_needed or track.told > turn.maximum + DUST_A or (may_lift and _is_due(turn, now, timing))
+            is_needed or track.told > turn.demand.maximum + DUST_A or (may_lift and _is_due(turn, now, timing))
         ):
             track.tell(turn.target, now)
 
@@ -74,7 +71,10 @@ def lift(turns: Iterable[Turn], tree: Tree, unproven: Sequence[float], now: floa
         claim = turn.claim()
         for place in turn.places:
             free[place] -= claim
-    starts = sorted((turn for turn in turns if turn.target and not turn.track.told), key=lambda turn: turn.rank)
+    starts = sorted(
+        (turn for turn in turns if turn.target and not turn.track.told),
+        key=lambda turn: (-turn.demand.priority, turn.demand.waiting_since),
+    )
     bases = {id(turn): base for turn in starts if (base := _start(turn, free)) is not None}
     wants = [turn for turn in turns if turn.target > turn.track.told and (turn.track.told or id(turn) in bases)]
     rests = [turn.target - max(bases.get(id(turn), 0.0), min(turn.claim(), turn.target)) for turn in wants]
@@ -82,6 +82,8 @@ def lift(turns: Iterable[Turn], tree: Tree, unproven: Sequence[float], now: floa
     for turn, rest in zip(wants, rests, strict=True):
         for place in turn.places:
             wanted[place] += rest
+    if not wants:
+        return
     part = [
         1.0 if want <= max(0.0, room) + DUST_A else max(0.0, room) / want
         for want, room in zip(wanted, free, strict=True)
@@ -98,7 +100,7 @@ def lift(turns: Iterable[Turn], tree: Tree, unproven: Sequence[float], now: floa
 
 def _start(turn: Turn, free: list[float]) -> float | None:
     """Take the minimum out of what is free and return it; None: there is no room."""
-    minimum = min(round_up_minimum(turn.seen), turn.target)
+    minimum = min(turn.demand.minimum, turn.target)
     cost = max(0.0, minimum - turn.claim())
     if any(free[place] < cost - DUST_A for place in turn.places) and cost > 0:
         return None

@@ -80,7 +80,7 @@ class Track:
 
     def in_force(self) -> float:
         """Return the largest current per phase that it may take without another word from us."""
-        return max(self.told, self.ceiling)
+        return self.ceiling if self.ceiling > self.told else self.told
 
     def tell(self, limit_a: float, now: float) -> None:
         """Note a new limit."""
@@ -136,16 +136,8 @@ def sound(seen: ConnectorSeen) -> ConnectorSeen:
 
     No minimum, maximum or cap that is a number means 0; no accepted limit, that none is known; no step, 0.1 A.
     """
-    if (
-        seen.step > 0
-        and isfinite(seen.step)
-        and isfinite(seen.minimum)
-        and isfinite(seen.maximum)
-        and isfinite(seen.fail_safe)
-        and isfinite(seen.drawn_at)
-        and seen.cap > -inf  # NaN fails too
-        and (seen.accepted is None or isfinite(seen.accepted))
-    ):
+    total = seen.minimum + seen.maximum + seen.fail_safe + seen.drawn_at + seen.step + (seen.accepted or 0.0)
+    if isfinite(total) and seen.step > 0 and seen.cap > -inf:  # NaN fails too
         return seen
     is_usable = isfinite(seen.minimum) and isfinite(seen.maximum)
     return replace(
@@ -163,10 +155,11 @@ def sound(seen: ConnectorSeen) -> ConnectorSeen:
 
 def observe(track: Track, seen: ConnectorSeen, now: float, timing: Timing) -> None:
     """Take in what is newly known of a connector."""
-    if seen.charging and not track.charging:
-        _begin_session(track, seen, now)
-    elif track.charging and not seen.charging:
-        _end_session(track, seen, now)
+    if seen.charging != track.charging:
+        if seen.charging:
+            _begin_session(track, seen, now)
+        else:
+            _end_session(track, seen, now)
     if seen.accepted != track.accepted:
         track.accepted = seen.accepted
         if seen.charging and seen.accepted is not None:
@@ -263,7 +256,7 @@ def _follow_acceptance(track: Track, now: float, timing: Timing) -> None:
     the car may still be on its way up). Otherwise it counts as obeyed `free_after_s` after it was accepted, and what
     the meter then does not show as gone is the building's (see `headroom`).
     """
-    if track.accepted is None or (len(track.limits) == 1 and track.ceiling == track.accepted):
+    if track.accepted is None or (track.ceiling == track.accepted and len(track.limits) == 1):
         return
     while len(track.limits) > 1 and now - track.limits[1][0] >= timing.free_after_s:
         track.limits.pop(0)

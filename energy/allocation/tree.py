@@ -4,9 +4,14 @@ Each circuit has three places, one for each line: place `3 * circuit + line`, wh
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from math import isnan
 
 from .model import Circuit, Lines
+
+Paths = dict[str | None, tuple[int, ...]]
+"""The numbers of a circuit and of all above it, innermost first."""
+Places = dict[tuple[str | None, tuple[int, ...]], tuple[int, ...]]
 
 
 class Tree:
@@ -14,33 +19,11 @@ class Tree:
 
     def __init__(self, limit: Lines, circuits: Sequence[Circuit]) -> None:
         """Raise ValueError for a circuit name used twice, an unknown parent or a circle of circuits."""
-        self.names: list[str | None] = [None]
+        self.names: list[str | None] = [None, *(circuit.name for circuit in circuits)]
         self.room: list[float] = [_sound(value) for value in limit]
-        by_name: dict[str, Circuit] = {}
         for circuit in circuits:
-            if circuit.name in by_name:
-                raise ValueError(f"circuit names must differ, but {circuit.name!r} comes twice")
-            by_name[circuit.name] = circuit
-            self.names.append(circuit.name)
             self.room.extend(_sound(value) for value in circuit.limit)
-        index = {name: number for number, name in enumerate(self.names)}
-        self._paths: dict[str | None, tuple[int, ...]] = {None: (0,)}
-        for circuit in circuits:
-            self._add_path(circuit, by_name, index)
-        self._places: dict[tuple[str | None, tuple[int, ...]], tuple[int, ...]] = {}
-
-    def _add_path(self, circuit: Circuit, by_name: dict[str, Circuit], index: dict[str | None, int]) -> None:
-        chain: list[str] = []
-        name: str | None = circuit.name
-        while name not in self._paths:
-            if name not in by_name:
-                raise ValueError(f"circuit {chain[-1]!r} hangs on an unknown circuit {name!r}")
-            if name in chain:
-                raise ValueError(f"circuit {name!r} hangs on itself through its parents")
-            chain.append(name)
-            name = by_name[name].parent
-        for link in reversed(chain):
-            self._paths[link] = (index[link], *self._paths[by_name[link].parent])
+        self._paths, self._places = _lay_out(tuple((circuit.name, circuit.parent) for circuit in circuits))
 
     def places(self, circuit: str | None, lines: tuple[int, ...]) -> tuple[int, ...]:
         """Return the places that a load on these lines of a circuit uses, innermost first.
@@ -58,6 +41,37 @@ class Tree:
             found = tuple(3 * number + line for number in self._paths[circuit] for line in sorted(set(lines)))
             self._places[circuit, lines] = found
         return found
+
+
+@lru_cache(maxsize=8)
+def _lay_out(parents: tuple[tuple[str, str | None], ...]) -> tuple[Paths, Places]:
+    """Return the path of each circuit, and where its places are kept once they were asked for.
+
+    Circuits seldom change, while a tree is built for each decision.
+    """
+    parent_of = dict(parents)
+    index: dict[str, int] = {}
+    for number, (name, _parent) in enumerate(parents, start=1):
+        if name in index:
+            raise ValueError(f"circuit names must differ, but {name!r} comes twice")
+        index[name] = number
+    paths: Paths = {None: (0,)}
+    for name in index:
+        _add_path(name, parent_of, index, paths)
+    return paths, {}
+
+
+def _add_path(name: str | None, parent_of: dict[str, str | None], index: dict[str, int], paths: Paths) -> None:
+    chain: list[str] = []
+    while name not in paths:
+        if name not in parent_of:
+            raise ValueError(f"circuit {chain[-1]!r} hangs on an unknown circuit {name!r}")
+        if name in chain:
+            raise ValueError(f"circuit {name!r} hangs on itself through its parents")
+        chain.append(name)
+        name = parent_of[name]
+    for link in reversed(chain):
+        paths[link] = (index[link], *paths[parent_of[link]])
 
 
 def _sound(limit_a: float) -> float:

@@ -6,6 +6,7 @@ plain JSON (`dump`, `restore`), so that a long run can be done in pieces.
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from math import inf
 from typing import Any, Protocol
 
 from energy.allocation import ConnectorSeen, Controller, Decision, Observation
@@ -17,6 +18,9 @@ OVER_A = 0.05
 SHOWN_A = 1.0  # above the limit: more than stations measure wrong
 TAPER_PART = 0.05  # of what it wanted: near the end a car takes less and less
 SLOT_S = 300  # of the curves
+
+Draw = tuple[int, "Post", float, tuple[int, ...]]
+"""A car that is there: its station, its post, what it takes in A per phase, and the lines it loads."""
 
 
 class Decider(Protocol):
@@ -79,6 +83,9 @@ class Garage:
         self.usable = plan.usable_a
         self.posts = [Post() for _ in range(plan.stations)]
         self.next_of = _by_station(sessions, plan.stations)
+        self.lines_of = [wiring_of(session.station)[: session.phases] for session in sessions]
+        self.views: list[ConnectorSeen | None] = [None] * plan.stations
+        self.moves_at = 0.0
         self.tally = Tally([0.0] * len(sessions), [0] * len(sessions), [0.0] * len(sessions))
         self.now = 0.0
         self.over_since: list[float | None] = [None, None, None]
@@ -101,6 +108,7 @@ class Garage:
         self.now, self.over_since = state["now"], list(state["over_since"])
         self.posts = [Post(**post) for post in state["posts"]]
         self.tally = Tally(**state["tally"])
+        self.moves_at = self.now
         for coming in self.next_of:
             coming[:] = [number for number in coming if self.sessions[number].arrives_s > self.now - self.step_s]
 
@@ -114,7 +122,8 @@ class Garage:
         beat_every = round(self.beat_s / self.step_s)
         while self.now < min(until_s, self.end_s):
             building = self.building.at(int(self.now))
-            self._come_and_go()
+            if self.now >= self.moves_at:
+                self._come_and_go()
             draws = self._draw()
             self._watch(building, draws)
             if round(self.now / self.step_s) % beat_every == 0:
@@ -125,6 +134,8 @@ class Garage:
                 self._stop_waiting(post)
 
     def _come_and_go(self) -> None:
+        """Let cars leave and come that do so by now, and note when the next one does."""
+        self.moves_at = inf
         for station, post in enumerate(self.posts):
             if post.session is not None and self.sessions[post.session].leaves_s <= self.now:
                 self._stop_waiting(post)
@@ -132,10 +143,14 @@ class Garage:
             waiting = self.next_of[station]
             if waiting and post.session is None and self.sessions[waiting[0]].arrives_s <= self.now:
                 post.session = waiting.pop(0)
+            if post.session is not None:
+                self.moves_at = min(self.moves_at, self.sessions[post.session].leaves_s)
+            elif waiting:
+                self.moves_at = min(self.moves_at, self.sessions[waiting[0]].arrives_s)
 
-    def _draw(self) -> list[tuple[int, Post, float]]:
-        """Let cars take what is in force, and stations report; return station, post and A per phase of each car."""
-        draws = []
+    def _draw(self) -> list[Draw]:
+        """Let cars take what is in force, and stations report."""
+        draws: list[Draw] = []
         for station, post in enumerate(self.posts):
             if post.session is None:
                 continue
@@ -150,14 +165,14 @@ class Garage:
             if self.now >= post.drawn_at + self.report_s or post.drawn_at < 0:
                 post.drawn = [current_a if phase < session.phases else 0.0 for phase in range(3)]
                 post.drawn_at = self.now
-            draws.append((station, post, current_a))
+            draws.append((station, post, current_a, self.lines_of[post.session]))
         return draws
 
-    def _watch(self, building: Lines, draws: list[tuple[int, Post, float]]) -> None:
+    def _watch(self, building: Lines, draws: list[Draw]) -> None:
         """Note the peak, how long a line was over, and the curves."""
         charging = [0.0, 0.0, 0.0]
-        for station, post, current_a in draws:
-            for line in self._lines(station, post):
+        for _station, _post, current_a, lines in draws:
+            for line in lines:
                 charging[line] += current_a
         slot = int(self.now // SLOT_S)
         if slot == len(self.tally.building):
@@ -178,22 +193,23 @@ class Garage:
             else:
                 self.over_since[line] = None
 
-    def _decide(self, building: Lines, draws: list[tuple[int, Post, float]]) -> None:
+    def _decide(self, building: Lines, draws: list[Draw]) -> None:
         """Let the decider see the garage, and the stations take in its answer."""
         grid = list(building)
-        for station, post, current_a in draws:
-            for line in self._lines(station, post):
+        for _station, _post, current_a, lines in draws:
+            for line in lines:
                 grid[line] += current_a
         limit = (self.usable, self.usable, self.usable)
         connectors = tuple(self._seen(station, post) for station, post in enumerate(self.posts))
         seen = Observation(self.now, limit, (grid[0], grid[1], grid[2]), self.now, (), connectors)
         decision = self.decider.decide(seen)
         raised = [False, False, False]
-        for station, post, _current_a in draws:
+        for station, post, _current_a, lines in draws:
             if self._take(post, decision.allocations[station]):
-                for line in self._lines(station, post):
+                for line in lines:
                     raised[line] = True
-        self._judge(building, grid, draws, raised)
+        if any(raised) or max(grid) > self.usable + SHOWN_A:
+            self._judge(building, grid, draws, raised)
 
     def _take(self, post: Post, limit_a: float) -> bool:
         """Let a station take in its limit; return whether that raises it."""
@@ -215,9 +231,7 @@ class Garage:
             self.tally.waited_s[post.session] = max(self.tally.waited_s[post.session], waited_s)
         post.waits_since = None
 
-    def _judge(
-        self, building: Lines, grid: list[float], draws: list[tuple[int, Post, float]], raised: list[bool]
-    ) -> None:
+    def _judge(self, building: Lines, grid: list[float], draws: list[Draw], raised: list[bool]) -> None:
         """Add up what was commanded above what the building leaves.
 
         On a line where somebody was raised just now, what is told and what may still be drawn must fit; on a line that
@@ -226,9 +240,9 @@ class Garage:
         """
         told, claims = [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]
         is_falling = [False, False, False]
-        for station, post, current_a in draws:
+        for _station, post, current_a, lines in draws:
             claim = max([current_a, post.accepted or 0.0, *(limit_a for _at, limit_a in post.coming)])
-            for line in self._lines(station, post):
+            for line in lines:
                 told[line] += post.accepted or 0.0
                 claims[line] += claim
                 is_falling[line] |= current_a > (post.accepted or 0.0)
@@ -240,15 +254,15 @@ class Garage:
                 self.tally.commanded_excess_as += excess_a * self.beat_s
 
     def _seen(self, station: int, post: Post) -> ConnectorSeen:
-        return ConnectorSeen(
-            station, wiring_of(station), MINIMUM_A, self.plan.station_maximum_a, post.session is not None,
-            (post.drawn[0], post.drawn[1], post.drawn[2]), max(0.0, post.drawn_at), True, post.accepted, 0.0,
+        """Return what is known of a station; the same as before until it reports, is told or has another car."""
+        kept, is_taken, drawn_at = self.views[station], post.session is not None, max(0.0, post.drawn_at)
+        if kept and (kept.charging, kept.drawn_at, kept.accepted) == (is_taken, drawn_at, post.accepted):
+            return kept
+        view = self.views[station] = ConnectorSeen(
+            station, wiring_of(station), MINIMUM_A, self.plan.station_maximum_a, is_taken,
+            (post.drawn[0], post.drawn[1], post.drawn[2]), drawn_at, True, post.accepted, 0.0,
         )  # fmt: skip
-
-    def _lines(self, station: int, post: Post) -> tuple[int, ...]:
-        """Return the lines that the car at a station loads."""
-        assert post.session is not None
-        return wiring_of(station)[: self.sessions[post.session].phases]
+        return view
 
 
 def wanted_a(session: Session, got_as: float) -> float:
