@@ -11,7 +11,7 @@ from math import floor, inf
 from typing import Any
 
 from .cuts import cut_reason, top_circuit, within_cuts
-from .headroom import Headroom, Pairs, unproven
+from .headroom import Headroom, Pairs
 from .kernel import Share, share_out
 from .model import ConnectorSeen, Decision, Demand, Lines, Observation, Reason, ReasonCode, Timing
 from .release import DUST_A, Turn, lift, lower, round_up_minimum
@@ -95,7 +95,7 @@ class Controller:
         may_lift = state == "operational" and (self.no_raise_until is None or seen.now >= self.no_raise_until)
         lower(turns, tree, seen.now, self.timing, may_lift=may_lift)
         if may_lift:
-            lift(turns, tree, unproven(pairs, seen.now, self.timing), seen.now, self.timing)
+            lift(turns, tree, self.headroom.unproven(pairs, seen.now), seen.now, self.timing)
         return self._decision(seen, pairs, turns, shares, state, limit)
 
     def _observe(self, seen: Observation) -> Pairs:

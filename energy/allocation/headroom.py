@@ -34,13 +34,15 @@ raises, unless all lines rose just as cars were raised or have begun (`_fits`). 
 that part, and given back after `ramp_hold_s`.
 
 A car that takes less by itself looks like the building falling until its station reports. So current is *given* only by
-the largest B of a window that reaches back to the oldest sample in use.
+the largest B of a window that reaches back to the oldest sample in use. And as it may hide a rise of the building in
+the same seconds, nothing is given on its line before every station has reported since, and of a car that takes less and
+less, as much is kept as it did from one sample to the next (`unproven`).
 """
 
 from collections import deque
 from collections.abc import Iterable, Sequence
 from itertools import chain
-from math import isfinite
+from math import inf, isfinite
 from typing import Any
 
 from .model import ConnectorSeen, Lines, Observation, Timing
@@ -65,6 +67,8 @@ class Headroom:
         """Sum of the stations' estimates after the last reading."""
         self.is_over = [False, False, False]
         """Which lines were over the usable current at the last reading."""
+        self.fell_at: list[float | None] = [None, None, None]
+        """When each line last fell by so much without a command that a car may have done it."""
         self.usable_at: float | None = None
         """When the newest usable reading was taken."""
         self.still: Lines | None = None
@@ -80,6 +84,7 @@ class Headroom:
             "building": self.building,
             "estimated": self.estimated,
             "is_over": self.is_over,
+            "fell_at": self.fell_at,
             "usable_at": self.usable_at,
             "still": self.still,
             "still_since": self.still_since,
@@ -91,6 +96,7 @@ class Headroom:
         """Take over what `dump` returned."""
         self.building, self.estimated = state["building"], state["estimated"]
         self.is_over, self.usable_at = state["is_over"], state["usable_at"]
+        self.fell_at = state.get("fell_at", [None, None, None])
         self.still = None if state["still"] is None else tuple(state["still"])
         self.still_since = state["still_since"]
         self.history = deque((at, building) for at, building in state["history"])
@@ -133,6 +139,8 @@ class Headroom:
             if rest < 0:
                 rest -= _move(rest, line, list(_falls(pairs, line)))
                 rest -= _move(rest, line, list(_guesses(pairs, line, -rest, seen.now, self.timing)))
+                if rest <= -MOVED_A:
+                    self.fell_at[line] = seen.now
             elif have_risen or not is_over:
                 rest -= _move(rest, line, rises[line])
             building[line] += rest
@@ -164,6 +172,28 @@ class Headroom:
                 break
             first, second, third = max(first, building[0]), max(second, building[1]), max(third, building[2])
         return [first, second, third]
+
+    def unproven(self, pairs: Pairs, now: float) -> list[float]:
+        """Return what the building may take on each line besides, A: no sample has shown yet that cars take it.
+
+        That is what the meter rose by and was put down to raises, and what cars near their end take less by the next
+        sample; no end of it while a larger fall may hide a rise.
+        """
+        found = [0.0, 0.0, 0.0]
+        oldest_at = now
+        for seen, track in pairs:
+            if track.estimate != track.sampled and track.is_rising(now, self.timing):
+                for line, (guessed, sampled) in enumerate(zip(track.estimate, track.sampled, strict=True)):
+                    found[line] += max(0.0, guessed - sampled)
+            if seen.charging and seen.connected and seen.drawn is not None:
+                oldest_at = min(oldest_at, seen.drawn_at)
+                if track.fading_a > 0:
+                    for line in track.lines(seen):
+                        found[line] += track.fading_a
+        for line, fell_at in enumerate(self.fell_at):
+            if fell_at is not None and fell_at > max(oldest_at, now - self.timing.report_s):
+                found[line] = inf
+        return found
 
     def _is_plausible(self, seen: Observation, grid: Lines, pairs: Pairs) -> bool:
         """Refuse what no meter of this installation can mean.
@@ -239,16 +269,6 @@ def _fits(rests: Sequence[float], rises: Sequence[Sequence[tuple[Track, float]]]
         max(sure - OVER_A, highest - MOVED_A if sure < most else 0.0) <= rest <= most + MOVED_A
         for rest, most, sure in raised
     )
-
-
-def unproven(pairs: Pairs, now: float, timing: Timing) -> list[float]:
-    """Return the A on each line that the meter rose by and that are put down to raises no sample has shown yet."""
-    found = [0.0, 0.0, 0.0]
-    for _, track in pairs:
-        if track.estimate != track.sampled and track.is_rising(now, timing):
-            for line, (guessed, sampled) in enumerate(zip(track.estimate, track.sampled, strict=True)):
-                found[line] += max(0.0, guessed - sampled)
-    return found
 
 
 def _falls(pairs: Pairs, line: int) -> Iterable[tuple[Track, float]]:

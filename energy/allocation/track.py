@@ -41,6 +41,8 @@ class Track:
     """A on the installation's lines: the newest sample, moved on by what the meter showed since."""
     sampled: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
     """A on the installation's lines by the newest sample."""
+    fading_a: float = 0.0
+    """A per phase that its car, below its limit, took less in the newest sample than in the one before."""
     idle_since: list[float | None] = field(default_factory=lambda: [None, None, None])
     unused: list[bool] = field(default_factory=lambda: [False, False, False])
     """Phases of the station that the car does not use."""
@@ -201,6 +203,8 @@ def _take_sample(track: Track, seen: ConnectorSeen, timing: Timing) -> None:
         return
     if track.drawn is not None and any(abs(a - b) >= MOVED_A for a, b in zip(drawn, track.drawn, strict=False)):
         track.moved_after = track.drawn_at
+    draw, before = max(drawn), max(track.drawn or (0.0,))
+    track.fading_a = min(draw, before - draw) if draw < min(before, track.told - NEAR_A) else 0.0
     track.drawn, track.drawn_at = drawn, seen.drawn_at
     track.estimate = [0.0, 0.0, 0.0]
     for line, value in zip(seen.wiring, drawn, strict=False):

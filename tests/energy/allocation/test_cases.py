@@ -87,7 +87,7 @@ def test_case_15_current_that_a_car_leaves_is_found_and_given_on():
     plant.run(60)
     assert plant.limits() == [16] * 4
     cars[0].wants = 10
-    plant.run(20)
+    plant.run(15)
     assert min(plant.limits()[1:]) >= 17
     cars[0].wants = 32
     plant.run(60)

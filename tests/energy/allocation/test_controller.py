@@ -180,6 +180,34 @@ def test_after_a_fall_of_the_building_current_is_given_only_when_it_has_stayed()
     assert plant.limits() == [15] * 4
 
 
+def test_a_car_that_stops_in_the_second_in_which_the_building_rises_does_not_hide_the_rise():
+    def building(now):
+        return equally(20 if now < 49 else 14 if now < 59 else 18)
+
+    plant = Plant(garage(4), equally(60), building)
+    plant.run(59)
+    assert plant.limits() == [10] * 4
+    plant.cars[3].wants = 0
+    plant.run(20)
+    assert plant.worst_claim_a <= 1e-6
+    assert sum(plant.limits()) == pytest.approx(42, abs=0.4)
+
+
+def test_a_car_that_takes_less_and_less_does_not_hide_a_rise_of_the_building_between_two_samples():
+    def building(now):
+        return equally(20 if now < 49 else 14 if now < 63 else 14.6)
+
+    cars = garage(4)
+    cars[3].report_at = 4.5
+    plant = Plant(cars, equally(60), building)
+    plant.run(20)
+    for _ in range(45):
+        plant.run(1)
+        cars[3].wants = 0.99 * min(cars[3].wants, 9.0)
+    assert plant.worst_claim_a <= 1e-6
+    assert sum(plant.limits()) > 42
+
+
 def test_a_cap_limits_and_a_cap_below_the_minimum_stops():
     controller = fresh(dynamic=False)
     decision = controller.decide(look(connector("a", cap=10.04), connector("b", cap=5.0)))
