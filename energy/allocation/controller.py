@@ -407,13 +407,13 @@ def _demand(seen: ConnectorSeen, track: Track, rotating: bool, now: float, timin
 def _rank(track: Track, priority: int, rotating: bool, now: float, timing: Timing) -> tuple[int, float]:
     """Return priority and order among equals.
 
-    Who charges stays, of these who had least; when places rotate, who had least of all.
+    Who charges stays, of these who had least; when places rotate, who had least of all, by more than half a turn.
     Whoever was started so lately that it must stay on comes before all.
     """
     if not track.told:
         return priority, track.served_s
     if track.on_since is not None and now - track.on_since >= timing.minimum_on_s:
-        return priority, track.served_s - (0.5 if rotating else STAYS_S)
+        return priority, track.served_s - (timing.rotation_s / 2 if rotating else STAYS_S)
     is_held = track.on_since is not None and track.empty_since is None
     return FIRST if is_held else priority, -inf
 

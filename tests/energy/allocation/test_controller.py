@@ -57,6 +57,18 @@ def test_a_turn_that_has_just_begun_is_not_ended_by_the_next_epoch():
     assert plant.limits() == [0, 10]
 
 
+def test_a_place_changes_hands_only_for_a_difference_of_more_than_half_a_turn():
+    plant = Plant(garage(2), equally(10), dynamic=False)
+    plant.run(300)
+    plant.usable = equally(0)
+    plant.run(100)
+    plant.usable = equally(10)
+    plant.run(580)
+    assert plant.limits() == [0, 10]
+    plant.run(900)
+    assert plant.limits() == [10, 0]
+
+
 def test_a_place_that_rotates_needs_no_more_headroom_than_was_used_already():
     plant = Plant(garage(4), equally(40), step_at(100, equally(19), equally(21.5)))
     plant.run(890)
