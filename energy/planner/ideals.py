@@ -5,17 +5,18 @@ moment, at once and to the last ampere, and gives any current down to 0: nobody 
 better.
 """
 
-from collections import deque
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
+from math import inf
 
 from energy.allocation import Demand, allocate
 
 from .day import DAY_S, VOLTAGE, Building, Plan, Session, wiring_of
-from .garage import wanted_a
+from .garage import MINIMUM_A, wanted_a
 
 BIN_S = 900
 MOMENT_S = 10
+PRICE_ROUNDS = 500
+PATIENCE = 20
 
 
 def to_wh(ampere_seconds: float) -> float:
@@ -31,90 +32,85 @@ def served_wh(sessions: Sequence[Session], got_as: Sequence[float]) -> float:
 def most_wh(plan: Plan, sessions: Sequence[Session]) -> float:
     """Return an upper bound of the energy that any planner could serve.
 
-    Each line by itself is a flow from its cars through the quarter hours they are there to what the building leaves;
-    the greatest flow is the bound. It lets the phases of one car go their own ways, which no car can: so it is an upper
-    bound, not a plan.
+    The greatest energy is a linear programme: what each car takes in each quarter hour of its stay, on all its phases
+    alike, within what the building leaves on each line. Any price of each line in each quarter hour bounds it from
+    above: what the lines are worth, and what the cars gain that buy where it is cheapest (weak duality). The prices are
+    moved against what is sold too much or too little until the bound hardly falls. A line that leaves less than a
+    car's minimum leaves nothing; but for that, minimums lower no bound, as cars can take turns within a quarter hour.
     """
     building = Building(plan)
-    bins = [building.mean(start_s, start_s + BIN_S) for start_s in range(0, DAY_S, BIN_S)]
-    most_as = 0.0
-    for line in range(3):
-        room_as = [max(0.0, plan.usable_a - mean[line]) * BIN_S for mean in bins]
-        on_line = [one for one in sessions if line in wiring_of(one.station)[: one.phases]]
-        most_as += _greatest_flow(on_line, room_as)
-    return to_wh(most_as)
+    room_as = [left for start_s in range(0, DAY_S, BIN_S) for left in _room_as(plan, building, start_s)]
+    return to_wh(min(_bounds([_Buyer(one) for one in sessions], room_as), default=0.0))
 
 
-def _greatest_flow(sessions: Sequence[Session], room_as: Sequence[float]) -> float:
-    """Return the most A·s that fit: augmenting paths over sessions and quarter hours, shortest first."""
-    first_bin = len(sessions)
-    left = [one.wanted_as for one in sessions]
-    room = list(room_as)
-    forth: list[dict[int, float]] = []
-    back: list[dict[int, float]] = [{} for _ in room]
-    for one in sessions:
-        stay = range(one.arrives_s // BIN_S, min(len(room), -(-one.leaves_s // BIN_S)))
-        forth.append({number: one.maximum_a * _overlap_s(one, number) for number in stay})
-    flow = 0.0
-    for source in range(len(sessions)):
-        while left[source] > 1e-6:
-            path = _path(source, forth, back, room, first_bin)
-            if path is None:
+def _room_as(plan: Plan, building: Building, start_s: int) -> list[float]:
+    """Return what the building leaves on each line in a quarter hour, A·s, while it leaves a car's minimum."""
+    room = [0.0, 0.0, 0.0]
+    for second in range(start_s, start_s + BIN_S):
+        for line, taken_a in enumerate(building.at(second)):
+            left_a = plan.usable_a - taken_a
+            if left_a >= MINIMUM_A:
+                room[line] += left_a
+    return room
+
+
+class _Buyer:
+    """Buy for one car what gains it most: A·s per phase in the quarter hours of its stay."""
+
+    def __init__(self, session: Session) -> None:
+        self.wanted_as = session.wanted_as
+        self.phases = session.phases
+        self.offers = []
+        """For each quarter hour of its stay: its place on each line, quarter hour * 3 + line, and the most it takes."""
+        lines = wiring_of(session.station)[: session.phases]
+        for number in range(session.arrives_s // BIN_S, min(DAY_S // BIN_S, -(-session.leaves_s // BIN_S))):
+            here_s = min(session.leaves_s, (number + 1) * BIN_S) - max(session.arrives_s, number * BIN_S)
+            self.offers.append((tuple(3 * number + line for line in lines), session.maximum_a * here_s))
+
+    def buy(self, prices: Sequence[float], sold_as: list[float]) -> float:
+        """Add what it buys to what is sold at each place; return what it gains: A·s on all phases less the price."""
+        bids = []
+        for places, most_as in self.offers:
+            gain = self.phases - sum([prices[place] for place in places])
+            if gain > 0:
+                bids.append((gain, most_as, places))
+        bids.sort(reverse=True)
+        left_as, gained = self.wanted_as, 0.0
+        for gain, most_as, places in bids:
+            bought_as = min(left_as, most_as)
+            gained += gain * bought_as
+            for place in places:
+                sold_as[place] += bought_as
+            left_as -= bought_as
+            if left_as <= 0:
                 break
-            pushed = min(left[source], room[path[-1] - first_bin], *_capacities(path, forth, back, first_bin))
-            for here, there in pairwise(path):
-                _push(here, there, pushed, forth, back, first_bin)
-            left[source] -= pushed
-            room[path[-1] - first_bin] -= pushed
-            flow += pushed
-    return flow
+        return gained
 
 
-def _overlap_s(session: Session, number: int) -> float:
-    return min(session.leaves_s, (number + 1) * BIN_S) - max(session.arrives_s, number * BIN_S)
-
-
-def _path(
-    source: int, forth: list[dict[int, float]], back: list[dict[int, float]], room: list[float], first_bin: int
-) -> list[int] | None:
-    """Find a way from a session to a quarter hour with room, over what others could give up; None: there is none."""
-    came_from = {source: source}
-    queue = deque([source])
-    while queue:
-        here = queue.popleft()
-        steps = forth[here] if here < first_bin else back[here - first_bin]
-        for step, capacity in steps.items():
-            there = step + first_bin if here < first_bin else step
-            if capacity <= 1e-6 or there in came_from:
-                continue
-            came_from[there] = here
-            if there >= first_bin and room[there - first_bin] > 1e-6:
-                path = [there]
-                while path[-1] != source:
-                    path.append(came_from[path[-1]])
-                return path[::-1]
-            queue.append(there)
-    return None
-
-
-def _capacities(
-    path: list[int], forth: list[dict[int, float]], back: list[dict[int, float]], first_bin: int
-) -> list[float]:
-    return [
-        forth[here][there - first_bin] if here < first_bin else back[here - first_bin][there]
-        for here, there in pairwise(path)
-    ]
-
-
-def _push(
-    here: int, there: int, pushed: float, forth: list[dict[int, float]], back: list[dict[int, float]], first_bin: int
-) -> None:
-    if here < first_bin:
-        forth[here][there - first_bin] -= pushed
-        back[there - first_bin][here] = back[there - first_bin].get(here, 0.0) + pushed
-    else:
-        back[here - first_bin][there] -= pushed
-        forth[there][here - first_bin] += pushed
+def _bounds(buyers: Sequence[_Buyer], room_as: Sequence[float]) -> Iterator[float]:
+    """Yield one bound after the other, A·s: subgradient steps towards a level that is lowered and raised as they go."""
+    prices = [0.0] * len(room_as)
+    lowest, gap, idle = inf, 0.05, 0
+    for _ in range(PRICE_ROUNDS):
+        sold_as = [0.0] * len(room_as)
+        gained = sum(buyer.buy(prices, sold_as) for buyer in buyers)
+        bound = gained + sum(price * room for price, room in zip(prices, room_as, strict=True))
+        yield bound
+        if bound < lowest * (1 - gap / 100):
+            lowest, idle = bound, 0
+        else:
+            idle += 1
+            if idle == PATIENCE:
+                gap, idle = gap / 2, 0
+        lacks_as = [
+            sold - room if price > 0 or sold > room else 0.0
+            for sold, room, price in zip(sold_as, room_as, prices, strict=True)
+        ]
+        square = sum(lack * lack for lack in lacks_as)
+        if not square:
+            return
+        step = (bound - lowest * (1 - gap)) / square
+        prices = [max(0.0, price + step * lack) for price, lack in zip(prices, lacks_as, strict=True)]
 
 
 def evenly_wh(plan: Plan, sessions: Sequence[Session]) -> float:

@@ -94,6 +94,21 @@ def test_the_bound_counts_what_the_lines_leave_and_what_cars_can_take():
     assert most_wh(QUIET, cars(90_000, leaves_s=HOUR, arrives_s=0)) == pytest.approx(3 * 32 * 230)
 
 
+@pytest.mark.parametrize(("building_a", "left_a"), [(40.0, 10.0), (44.5, 0.0)])
+def test_the_bound_gives_a_three_phase_car_no_more_than_its_fullest_line_leaves_and_nothing_below_its_minimum(
+    building_a, left_a
+):
+    uneven = replace(QUIET, curve_a=((building_a, 0.0, 0.0),) * 24)
+    assert most_wh(uneven, cars(90_000, leaves_s=HOUR, arrives_s=0)) == pytest.approx(3 * left_a * 230, abs=1)
+
+
+def test_the_bound_is_as_low_as_what_knowing_all_can_really_serve():
+    """On 40 A, the car that leaves after an hour has 32 A, the other one what is left, and 32 A in its second hour."""
+    early, late = cars(90_000, 90_000)
+    sessions = [replace(early, leaves_s=HOUR, arrives_s=0), replace(late, leaves_s=2 * HOUR, arrives_s=0)]
+    assert most_wh(QUIET, sessions) == pytest.approx(3 * (40 + 32) * 230, rel=0.002)
+
+
 def test_a_planner_who_knows_who_leaves_early_serves_more_than_one_who_shares_evenly():
     early, late = cars(90_000, 27_600)
     sessions = [replace(early, leaves_s=HOUR, arrives_s=0), replace(late, leaves_s=2 * HOUR, arrives_s=0)]
