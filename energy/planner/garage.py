@@ -241,7 +241,9 @@ class Garage:
         told, claims = [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]
         is_falling = [False, False, False]
         for _station, post, current_a, lines in draws:
-            claim = max([current_a, post.accepted or 0.0, *(limit_a for _at, limit_a in post.coming)])
+            assert post.session is not None
+            most_a = wanted_a(self.sessions[post.session], post.got_as)
+            claim = max([current_a, post.accepted or 0.0, *(min(limit_a, most_a) for _at, limit_a in post.coming)])
             for line in lines:
                 told[line] += post.accepted or 0.0
                 claims[line] += claim

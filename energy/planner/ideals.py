@@ -88,7 +88,7 @@ class _Buyer:
 
 
 def _bounds(buyers: Sequence[_Buyer], room_as: Sequence[float]) -> Iterator[float]:
-    """Yield one bound after the other, A·s: subgradient steps towards a level that is lowered and raised as they go."""
+    """Yield one bound after the other, A·s: subgradient steps towards a level a little below the lowest."""
     prices = [0.0] * len(room_as)
     lowest, gap, idle = inf, 0.05, 0
     for _ in range(PRICE_ROUNDS):

@@ -58,6 +58,20 @@ def test_what_is_over_the_fuse_is_measured_and_what_was_commanded_above_it():
     assert garage.tally.commanded_excess_as == pytest.approx(99 * 3 * 24)  # the meter shows it a second late
 
 
+@pytest.mark.parametrize(("maximum_a", "excess_as"), [(16.0, 0.0), (32.0, 3 * 8.0)])
+def test_a_limit_that_is_still_on_its_way_counts_at_what_the_car_can_take(maximum_a, excess_as):
+    class FirstOneThenBoth:
+        told = iter([{0: 30.0, 1: 0.0}])
+
+        def decide(self, seen):
+            told = next(self.told, {0: 18.0, 1: 18.0}) if seen.connectors[0].charging else {0: 0.0, 1: 0.0}
+            return Decision({**told, 2: 0.0}, {}, seen.now, seen.limit, "operational")
+
+    garage = Garage(QUIET, cars(50_000, 50_000, maximum_a=maximum_a), FirstOneThenBoth(), follow_s=5.0)
+    garage.run(30)
+    assert garage.tally.commanded_excess_as == pytest.approx(excess_as)
+
+
 def test_the_controller_keeps_the_fuse_and_serves_nearly_all_there_is():
     garage = Garage(QUIET, cars(50_000, 50_000, 50_000), controller())
     garage.run(HOUR)
