@@ -43,6 +43,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from http.client import HTTPException
 from multiprocessing.context import ForkServerProcess
 from typing import TypeAlias
 
@@ -243,7 +244,7 @@ class Record:
         """Read the state and the reason of each session; a product that is dead shows no page."""
         try:
             status, page = self._product.request("/")
-        except OSError:
+        except (OSError, HTTPException):
             return
         if status == 200:
             self.sentences.update(rows_of(page.decode()))
