@@ -155,9 +155,21 @@ class Controller:
         return "operational"
 
     def _fall_back(self, seen: Observation, pairs: Pairs) -> Decision:
-        """Put every charging connector at its fail-safe current; go on only after headroom has been seen again."""
+        """Put every charging connector at its fail-safe current; go on only after headroom has been seen again.
+
+        Together they get no more than the building left at its largest when it was last seen: a silent meter must not
+        raise anybody into the fuse.
+        """
         silent, idle = Reason(ReasonCode.METER_SILENT), Reason(ReasonCode.NOT_CHARGING)
-        safe = _safe_currents(seen)
+        tree = Tree(self._left(seen, -inf), seen.circuits)
+        rotating = self._turn_of_epoch(seen.now)
+        shares = share_out(
+            tree,
+            [
+                replace(_demand(connector, track, rotating, seen.now, self.timing), maximum=_safe_current(connector))
+                for connector, track in self._reserve(tree, pairs)
+            ],
+        )
         allocations: dict[Hashable, float] = {}
         reasons: dict[Hashable, Reason] = {}
         for connector, track in pairs:
@@ -165,7 +177,8 @@ class Controller:
             if not connector.connected:
                 allocations[connector.key], reasons[connector.key] = _left_alone(connector)
             elif connector.charging:
-                current = round_down(safe[connector.key], connector.step)
+                share = shares.get(connector.key)
+                current = round_down(_safe_current(connector) if share is None else share.current_a, connector.step)
                 track.tell(current if current >= connector.minimum else 0.0, seen.now)
                 allocations[connector.key], reasons[connector.key] = track.told, silent
         if self.headroom.usable_at is not None:
@@ -363,10 +376,14 @@ def fall_back(seen: Observation) -> Decision:
     return Decision(allocations, reasons, seen.now + 1.0, (0.0, 0.0, 0.0), "fail_safe")
 
 
+def _safe_current(seen: ConnectorSeen) -> float:
+    return min(seen.fail_safe, seen.cap, seen.maximum)
+
+
 def _safe_currents(seen: Observation) -> Mapping[Hashable, float]:
     """Return the fail-safe current of whoever charges and can be told; together no more than is allowed for a time."""
     charging = [connector for connector in seen.connectors if connector.charging]
-    wanted = {one.key: min(one.fail_safe, one.cap) for one in charging if one.connected}
+    wanted = {one.key: _safe_current(one) for one in charging if one.connected}
     return within_cuts(seen, wanted, {one.key: _left_alone(one)[0] for one in charging if not one.connected})
 
 

@@ -41,7 +41,7 @@ def offers(stations):
     return [station.connectors[1].offered_a for station in stations]
 
 
-async def test_six_cars_share_what_the_building_leaves_and_fall_back_when_the_meter_dies(product):
+async def test_six_cars_share_what_the_building_leaves_and_no_more_when_the_meter_dies(product):
     world = World(building_a=(10.0, 10.0, 10.0))
     stations = [Station(f"CP{n}", product.url, sample_interval_s=5) for n in range(1, 7)]
     world.add(*stations)
@@ -57,17 +57,17 @@ async def test_six_cars_share_what_the_building_leaves_and_fall_back_when_the_me
         await until(shares_equally, SETTLED_WITHIN_S)
         await until_known(product, "SELECT min(current_l1_a) > 6 FROM stations_connector")
 
+        await meter.set_mode("off")
+        await until_known(product, "SELECT count(*) = 6 FROM energy_allocation WHERE reason = 'meter_silent'")
+        assert offers(stations) == [6.7] * 6, "8.4 A, their fail-safe current, does not fit beside the building"
+
+        await meter.set_mode("on")
+        await until(shares_equally, 2 * SETTLED_WITHIN_S)
+
         world.step(25)
         await until(lambda: max(world.grid_a()) <= USABLE_A, 10)
         assert max(offers(stations)) >= 6, "some go on charging with what is left"
         world.step(-25)
-        await until(shares_equally, 2 * SETTLED_WITHIN_S)
-
-        await meter.set_mode("off")
-        await until(lambda: offers(stations) == [8.4] * 6, 15)
-        await until_known(product, "SELECT count(*) = 6 FROM energy_allocation WHERE reason = 'meter_silent'")
-
-        await meter.set_mode("on")
         await until(shares_equally, 2 * SETTLED_WITHIN_S)
 
 

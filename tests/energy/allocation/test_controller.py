@@ -237,6 +237,21 @@ def test_without_any_reading_a_dynamic_installation_is_fail_safe_at_once():
     assert (decision.state, decision.allocations) == ("fail_safe", {"a": 9})
 
 
+@pytest.mark.parametrize(("building_a", "told"), [(20.0, [9, 9]), (36.0, [7, 7]), (40.0, [9, 0]), (46.0, [0, 0])])
+def test_with_a_silent_meter_nobody_is_raised_into_what_the_building_took_when_it_was_last_seen(building_a, told):
+    controller = fresh()
+    cars = connector("a", fail_safe=9.0), connector("b", fail_safe=9.0)
+    controller.decide(look(*cars, grid=equally(building_a)))
+    decision = controller.decide(replace(look(*cars, now=20.0), grid_at=0.0))
+    assert (decision.state, list(decision.allocations.values())) == ("fail_safe", told)
+
+
+def test_with_a_silent_meter_a_circuit_holds():
+    cars = [connector(key, fail_safe=9.0, circuit="attic") for key in "ab"]
+    seen = look(*cars, circuits=(Circuit("attic", equally(16)),))
+    assert list(fresh().decide(seen).allocations.values()) == [8, 8]
+
+
 def test_a_static_installation_without_a_meter_is_never_silent():
     controller = fresh(dynamic=False)
     assert controller.decide(look(connector())).allocations == {"a": 32}
