@@ -37,8 +37,13 @@ lint: $(VENV)/.installed-dev
 unit: $(VENV)/.installed-dev
 	$(VENV)/bin/pytest -n auto --ignore=tests/e2e --ignore=tests/certification --ignore=tests/browser
 
+# What touches the database beyond reading and writing rows; pages are left to SQLite.
 postgres: $(VENV)/.installed-dev
-	deploy/with-postgres.sh $(VENV)/bin/pytest -n auto -m django_db tests/accounts tests/badges tests/exports tests/stations tests/llm_site tests/energy/test_balancing.py tests/energy/test_observing.py tests/energy/test_means.py tests/energy/test_upkeep.py --ignore=tests/llm_site/test_access_matrix.py
+	deploy/with-postgres.sh $(VENV)/bin/pytest -n auto -m django_db --ignore-glob='*page*' \
+		tests/badges tests/exports tests/stations tests/accounts/test_audit.py tests/accounts/test_tries.py \
+		tests/llm_site/system tests/llm_site/test_site_file.py tests/energy/test_balancing.py \
+		tests/energy/test_limits_in_force.py tests/energy/test_means.py tests/energy/test_observing.py \
+		tests/energy/test_upkeep.py tests/energy/test_wiring_checks.py
 
 e2e: $(VENV)/.installed-dev
 	$(VENV)/bin/pytest -n 4 --dist loadfile tests/e2e tests/certification
