@@ -44,6 +44,8 @@ SENTENCES: "Mapping[str, StrPromise]" = {
     ReasonCode.TIME_TABLE: gettext_lazy("time table: %(limit_a)s A"),
     ReasonCode.EXTERNAL_LIMIT: gettext_lazy("limit of the energy manager: %(limit_a)s A"),
     ReasonCode.EXTERNAL_FALLBACK: gettext_lazy("the energy manager’s limit has run out: %(limit_a)s A"),
+    ReasonCode.SOLAR_SURPLUS: gettext_lazy("solar surplus: no more now"),
+    ReasonCode.WAITING_SURPLUS: gettext_lazy("waiting for solar surplus"),
 }
 _WITH_END: "Mapping[str, StrPromise]" = {
     ReasonCode.TIME_TABLE: gettext_lazy("time table: %(limit_a)s A until %(until)s"),

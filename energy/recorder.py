@@ -19,7 +19,17 @@ from django.db import DatabaseError
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from energy.allocation import Circuit, ConnectorSeen, Controller, Cut, Decision, Observation, Reason, Timing
+from energy.allocation import (
+    Circuit,
+    ConnectorSeen,
+    Controller,
+    Cut,
+    Decision,
+    Observation,
+    Reason,
+    SurplusRule,
+    Timing,
+)
 from energy.models import Recording
 
 logger = logging.getLogger(__name__)
@@ -152,6 +162,8 @@ def _packed(
         cycle["c"] = [astuple(circuit) for circuit in seen.circuits]
     if seen.cuts != (() if before is None else before.cuts):
         cycle["k"] = [(cut.circuit, cut.carries, cut.reason.code, dict(cut.reason.params)) for cut in seen.cuts]
+    if seen.surplus != (None if before is None else before.surplus):
+        cycle["u"] = seen.surplus
     if before is None or [one.key for one in seen.connectors] != [one.key for one in before.connectors]:
         cycle["all"] = [_row_of(one) for one in seen.connectors]
     else:
@@ -212,6 +224,7 @@ def _seen(cycle: dict[str, Any], before: Observation | None) -> Observation:
         circuits=circuits,
         connectors=connectors,
         cuts=tuple(map(_cut, cycle["k"])) if "k" in cycle else before.cuts,
+        surplus=SurplusRule(cycle["u"]) if cycle.get("u") else None if "u" in cycle else before.surplus,
     )
 
 

@@ -12,6 +12,7 @@ from .model import (
     Observation,
     Reason,
     ReasonCode,
+    SurplusRule,
     Timing,
 )
 from .transformers import LinesFault
@@ -29,6 +30,7 @@ __all__ = [
     "Reason",
     "ReasonCode",
     "Share",
+    "SurplusRule",
     "Timing",
     "allocate",
     "explain",

@@ -13,11 +13,12 @@ from typing import Any
 from .cuts import cut_reason, top_circuit, within_cuts
 from .headroom import Headroom, Pairs
 from .kernel import Share, share_out
-from .model import ConnectorSeen, Decision, Demand, Lines, Observation, Reason, ReasonCode, Timing
+from .model import ConnectorSeen, Decision, Demand, Lines, Observation, Reason, ReasonCode, SurplusRule, Timing
 from .release import DUST_A, Turn, lift, lower, round_up_minimum
+from .surplus import PLACE, WAITING, Surplus, admit, explain_waiting, needs, share_above_minimums
 from .track import Track, observe, round_down, sound
 from .transformers import Transformers
-from .tree import Tree
+from .tree import Tree, take
 
 FIRST = 1_000_000_000
 """Priority of whoever may not be stopped yet."""
@@ -41,6 +42,7 @@ class Controller:
         """Begin with no memory."""
         self.tracks: dict[Hashable, Track] = {}
         self.headroom = Headroom(self.timing)
+        self.surplus = Surplus(self.timing)
         self.transformers = Transformers(self.timing)
         self.started_at: float | None = None
         self.now = 0.0
@@ -52,6 +54,7 @@ class Controller:
         return {
             "tracks": [[key, track.dump()] for key, track in self.tracks.items()],
             "headroom": self.headroom.dump(),
+            "surplus": self.surplus.dump(),
             "transformers": self.transformers.dump(),
             "started_at": self.started_at,
             "now": self.now,
@@ -63,6 +66,8 @@ class Controller:
         """Go on where the controller whose `dump` this is stopped."""
         self.tracks = {key: Track.restore(track) for key, track in state["tracks"]}
         self.headroom.restore(state["headroom"])
+        if "surplus" in state:
+            self.surplus.restore(state["surplus"])
         if "transformers" in state:
             self.transformers.restore(state["transformers"])
         self.started_at, self.now = state["started_at"], state["now"]
@@ -83,6 +88,8 @@ class Controller:
             return self._fall_back(seen, pairs)
         limit, steady = self._limits(seen)
         tree = Tree(steady, seen.circuits)
+        if seen.surplus is not None:
+            tree.add_pool(PLACE, self.surplus.least_since(self._steady_since(seen)))
         free_pairs = self._reserve(tree, pairs)
         rotating = self._turn_of_epoch(seen.now)
         demands = [_demand(connector, track, rotating, seen.now, self.timing) for connector, track in free_pairs]
@@ -120,6 +127,9 @@ class Controller:
         fault = self.transformers.fault
         if fault is None or not fault.is_certain:
             self.headroom.update(seen, pairs)
+            building = self.headroom.building
+            if seen.surplus is not None and building is not None and self.headroom.usable_at == seen.grid_at:
+                self.surplus.update(building, now)
         if self.started_at is None:
             self.started_at = now
         self.now = now
@@ -188,12 +198,15 @@ class Controller:
 
     def _limits(self, seen: Observation) -> tuple[Lines, Lines]:
         """Return what is left for charging: now, and steadily (to share out)."""
-        timing, now = self.timing, seen.now
-        oldest_at = now - timing.ramp_hold_s
+        return self._left(seen, seen.now - self.timing.headroom_window_s), self._left(seen, self._steady_since(seen))
+
+    def _steady_since(self, seen: Observation) -> float:
+        """Return since when current must have been left to be given: `ramp_hold_s`, or the oldest sample in use."""
+        oldest_at = seen.now - self.timing.ramp_hold_s
         for connector in seen.connectors:
             if connector.charging and connector.connected and connector.drawn is not None:
                 oldest_at = min(oldest_at, connector.drawn_at)
-        return self._left(seen, now - timing.headroom_window_s), self._left(seen, oldest_at)
+        return oldest_at
 
     def _left(self, seen: Observation, since: float) -> Lines:
         """Return the least that was left for charging on each line since then; all of it where no meter is heard."""
@@ -248,6 +261,43 @@ class Controller:
             if track.empty_since is not None and track.rests(seen.now, self.timing)
         }
         awake = [demand for demand in demands if demand.key not in resting] if resting else demands
+        if seen.surplus is None:
+            shares = self._share_awake(tree, pairs, awake, rotating, seen)
+        else:
+            shares = self._share_surplus(tree, pairs, awake, rotating, seen)
+        if resting:
+            if seen.surplus == SurplusRule.MINIMUM:
+                tree.room[tree.pool] += sum(needs(demand) for demand in demands if demand.key in resting)
+            offered = {connector.key for connector, track in pairs if track.told}
+            shares |= _leftovers(tree, demands, shares, offered)
+        return shares
+
+    def _share_surplus(
+        self, tree: Tree, pairs: Pairs, awake: list[Demand], rotating: bool, seen: Observation
+    ) -> dict[Hashable, Share]:
+        """Share so that the cars have only what the sun leaves, besides their minimum where the rule gives it."""
+        surplus_a = tree.room[tree.pool]
+        if seen.surplus == SurplusRule.MINIMUM:
+            tree.room[tree.pool] = inf
+            shares = self._share_awake(tree, pairs, awake, rotating, seen)
+            admitted = [demand for demand in awake if shares[demand.key].current_a]
+            return shares | share_above_minimums(tree, admitted, surplus_a)
+        reserved_a = max(0.0, self.surplus.least_since(self._steady_since(seen))) - surplus_a
+        has_place = {
+            connector.key
+            for connector, track in pairs
+            if track.told or (track.granted_until is not None and seen.now < track.granted_until)
+        }
+        begin_a, stay_a = self.surplus.to_begin(seen.now), self.surplus.to_stay(seen.now)
+        too_early = admit(tree, awake, has_place, begin_a - reserved_a, stay_a - reserved_a, swaps=rotating)
+        admitted = [demand for demand in awake if demand.key not in too_early]
+        shares = self._share_awake(tree, pairs, admitted, rotating, seen)
+        return shares | explain_waiting(tree, admitted, shares) | dict.fromkeys(too_early, WAITING)
+
+    def _share_awake(
+        self, tree: Tree, pairs: Pairs, awake: list[Demand], rotating: bool, seen: Observation
+    ) -> dict[Hashable, Share]:
+        """Share among those whose cars take current, and put off those who may not start yet."""
         shares = share_out(tree, awake)
         held_back = self._held_back(pairs, shares, rotating, seen)
         if held_back:
@@ -256,9 +306,6 @@ class Controller:
             waiting = sorted((d for d in awake if d.key in held_back), key=lambda d: (-d.priority, d.waiting_since))
             places = {d.key: Share(0.0, Reason(ReasonCode.WAITING, {"ahead": n})) for n, d in enumerate(waiting)}
             shares |= {**share_out(tree, again), **places}
-        if resting:
-            offered = {connector.key for connector, track in pairs if track.told}
-            shares |= _leftovers(tree, demands, shares, offered)
         return shares
 
     def _held_back(
@@ -352,6 +399,8 @@ class Controller:
                 return Reason(ReasonCode.CAR_TAKES_NO_MORE)
             if connector.cap < connector.maximum:
                 return Reason(connector.cap_reason, {"cap_a": connector.cap})
+        if share.reason.params.get("circuit") == PLACE:
+            return Reason(ReasonCode.SOLAR_SURPLUS)
         cut = cut_reason(seen, connector, share)
         if cut is not None:
             return cut
@@ -403,10 +452,8 @@ def _leftovers(
     for demand in others:
         places = tree.places(demand.circuit, demand.lines)
         is_possible = demand.key in offered and demand.maximum >= demand.minimum
-        fits = is_possible and all(room[place] >= demand.minimum - DUST_A for place in places)
+        fits = is_possible and take(room, places, demand.minimum, DUST_A) < 0
         found[demand.key] = Share(demand.minimum if fits else 0.0, Reason(ReasonCode.CAR_TAKES_NO_MORE))
-        for place in places if fits else ():
-            room[place] -= demand.minimum
     return found
 
 

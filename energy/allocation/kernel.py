@@ -16,7 +16,7 @@ from math import inf
 from typing import NamedTuple
 
 from .model import Circuit, Demand, Reason, ReasonCode
-from .tree import Tree
+from .tree import Tree, take
 
 TOLERANCE_A = 1e-6
 
@@ -139,14 +139,10 @@ def _first_fit(
         group = groups[group_of[number]]
         minimum = max(demands[number].minimum, 0.0)
         if minimum < group.least_refused:  # room only shrinks: who needs as much as one refused needs no look
-            for place in group.places:
-                if minimum > left[place]:
-                    group.least_refused, group.full_place = minimum, place
-                    break
-            else:
-                for place in group.places:
-                    left[place] -= minimum
+            full_place = take(left, group.places, minimum)
+            if full_place < 0:
                 continue
+            group.least_refused, group.full_place = minimum, full_place
         refused[number] = group.full_place
         group.members -= 1
 

@@ -70,6 +70,8 @@ class ReasonCode(StrEnum):
     TIME_TABLE = "time_table"
     EXTERNAL_LIMIT = "external_limit"
     EXTERNAL_FALLBACK = "external_fallback"
+    SOLAR_SURPLUS = "solar_surplus"
+    WAITING_SURPLUS = "waiting_surplus"
 
 
 REASON_TEXTS: Mapping[ReasonCode, str] = {
@@ -94,8 +96,19 @@ REASON_TEXTS: Mapping[ReasonCode, str] = {
     ReasonCode.TIME_TABLE: "time table: %(limit_a)s A",
     ReasonCode.EXTERNAL_LIMIT: "limit from outside: %(limit_a)s A",
     ReasonCode.EXTERNAL_FALLBACK: "limit from outside has run out: %(limit_a)s A",
+    ReasonCode.SOLAR_SURPLUS: "solar surplus: no more now",
+    ReasonCode.WAITING_SURPLUS: "waiting for solar surplus",
 }
 """The English sentence of each code, with the names of its parameters; screens translate these."""
+
+
+class SurplusRule(StrEnum):
+    """Say what cars may have besides what the sun leaves. The values are stored: never change one."""
+
+    MINIMUM = "minimum"
+    """Their minimum, from wherever it comes."""
+    ONLY = "only"
+    """Nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +181,8 @@ class Observation:
     connectors: tuple[ConnectorSeen, ...]
     cuts: tuple[Cut, ...] = ()
     """What is taken off `limit` and `circuits` already, for a time."""
+    surplus: SurplusRule | None = None
+    """Cars charge from what the building feeds back, by this rule; None: from whatever the lines leave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +224,10 @@ class Timing:
     idle_probe_s: float = 1800
     """How long such a car may be offered nothing before it is tried again, for `probe_s`."""
     phase_idle_s: float = 30
+    surplus_start_s: float = 180
+    """Surplus must have been enough for its minimum this long before a car is started on it."""
+    surplus_stop_s: float = 300
+    """Surplus must have been too little for its minimum this long before a car is stopped."""
     report_s: float = 60
     """How long a fresh controller waits for stations that were charging to report before it raises anybody."""
     profile_duration_s: float = 60

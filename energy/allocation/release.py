@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from .model import ConnectorSeen, Demand, Timing
 from .track import Track, round_down, round_up
-from .tree import Tree
+from .tree import Tree, take
 
 DUST_A = 1e-6
 
@@ -102,11 +102,7 @@ def _start(turn: Turn, free: list[float]) -> float | None:
     """Take the minimum out of what is free and return it; None: there is no room."""
     minimum = min(turn.demand.minimum, turn.target)
     cost = max(0.0, minimum - turn.claim())
-    if any(free[place] < cost - DUST_A for place in turn.places) and cost > 0:
-        return None
-    for place in turn.places:
-        free[place] -= cost
-    return minimum
+    return None if cost > 0 and take(free, turn.places, cost, DUST_A) >= 0 else minimum
 
 
 def round_up_minimum(seen: ConnectorSeen) -> float:

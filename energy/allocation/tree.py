@@ -5,7 +5,7 @@ Each circuit has three places, one for each line: place `3 * circuit + line`, wh
 
 from collections.abc import Sequence
 from functools import lru_cache
-from math import isnan
+from math import inf, isnan
 
 from .model import Circuit, Lines
 
@@ -24,9 +24,18 @@ class Tree:
         for circuit in circuits:
             self.room.extend(_sound(value) for value in circuit.limit)
         self._paths, self._places = _lay_out(tuple((circuit.name, circuit.parent) for circuit in circuits))
+        self.pool = -1
+        """The place that all lines load together; -1: there is none."""
+
+    def add_pool(self, name: str, room: float) -> None:
+        """Add a place that every connector loads once for each of its lines."""
+        self.pool = len(self.room)
+        self.names.append(name)
+        self.room.extend((_sound(room), inf, inf))
+        self._places = {}  # those kept beside the layout know no pool
 
     def places(self, circuit: str | None, lines: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the places that a load on these lines of a circuit uses, innermost first.
+        """Return the places that a load on these lines of a circuit uses, innermost first; the pool once a line.
 
         Raise ValueError for an unknown circuit, no lines or a line outside 0-2.
         """
@@ -39,6 +48,8 @@ class Tree:
             if not set(lines) <= {0, 1, 2}:
                 raise ValueError(f"lines 0, 1 or 2 expected, {lines!r} came")
             found = tuple(3 * number + line for number in self._paths[circuit] for line in sorted(set(lines)))
+            if self.pool >= 0:
+                found += (self.pool,) * len(set(lines))
             self._places[circuit, lines] = found
         return found
 
@@ -72,6 +83,17 @@ def _add_path(name: str | None, parent_of: dict[str, str | None], index: dict[st
         name = parent_of[name]
     for link in reversed(chain):
         paths[link] = (index[link], *paths[parent_of[link]])
+
+
+def take(room: list[float], places: Sequence[int], current_a: float, dust_a: float = 0.0) -> int:
+    """Take a current out of places, as often as each comes; return -1, or the first without room: nothing is taken."""
+    for count, place in enumerate(places, start=1):
+        room[place] -= current_a
+        if room[place] < -dust_a:
+            for taken in places[:count]:
+                room[taken] += current_a
+            return place
+    return -1
 
 
 def _sound(limit_a: float) -> float:

@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from accounts.models import Role, User
 from energy import balancing
-from energy.allocation import Circuit, Controller, Timing, fall_back
+from energy.allocation import Circuit, Controller, SurplusRule, Timing, fall_back
 from energy.models import Recording
 from energy.recorder import (
     KEPT_FOR,
@@ -71,6 +71,24 @@ def test_what_was_recorded_is_what_was_seen_and_said():
         assert cycle.reasons == {key: (reason.code, reason.params) for key, reason in decision.reasons.items()}
         assert cycle.limit == pytest.approx(decision.limit, abs=0.01)
         assert cycle.state == decision.state
+
+
+def test_days_in_the_sun_are_kept_and_replay_to_the_same():
+    class Roof(Recorded):
+        def observation(self):
+            seen = super().observation()
+            rules = (None, SurplusRule.ONLY, SurplusRule.MINIMUM)
+            return replace(seen, surplus=rules[int(seen.now - START.timestamp()) // 240 % 3])
+
+    roof = Roof(
+        [Car(number, report_at=START.timestamp() + number) for number in range(2)],
+        (40.0, 40.0, 40.0),
+        lambda now: (-8 - now % 3, -9.0, -10 + now % 90 / 9),
+    )
+    roof.run(900)
+    found = [cycle for recording in recorded() for cycle in cycles_of(unpack(recording))]
+    assert [cycle.seen for cycle in found] == [seen for seen, _ in roof.passed][: len(found)]
+    assert sum(replay(recorded().iterator())) == len(found)
 
 
 def test_a_minute_is_one_row_and_what_is_not_over_yet_is_none():
