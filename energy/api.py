@@ -37,6 +37,7 @@ class InstallationOut(Schema):
     derating_percent: float
     usable_a: float | None
     static_limit_a: float | None
+    surplus: str
     fail_safe_a: float | None
     measurement: str
     ct_ratio_a: float | None

@@ -83,6 +83,8 @@ class Overview:
     is_restricted: bool
     state: ManagerState
     mode: str
+    is_sun_shared: bool
+    """Cars have what the sun leaves, besides their minimum perhaps."""
     is_configured: bool
     fuse_a: float | None
     usable_a: float | None
@@ -193,6 +195,7 @@ def compute_overview(now: datetime) -> Overview:
         is_restricted=is_restricted(),
         state=manager_state(installation, meter, reading, states[StationState.CONFIGURED], now),
         mode=installation.mode,
+        is_sun_shared=installation.surplus_rule is not None,
         is_configured=installation.is_configured,
         fuse_a=installation.fuse_a,
         usable_a=usable_a,

@@ -14,6 +14,7 @@ SUPPLY = (
     "fuse_a",
     "derating_percent",
     "static_limit_a",
+    "surplus",
     "fail_safe_a",
     "measurement",
     "ct_ratio_a",

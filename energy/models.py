@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from solo.models import SingletonModel
 
-from energy.allocation import Timing
+from energy.allocation import SurplusRule, Timing
 from energy.limit_models import AfterExpiry as AfterExpiry
 from energy.limit_models import ExternalLimit as ExternalLimit
 from energy.limit_models import TimeTableRow as TimeTableRow
@@ -33,6 +33,14 @@ class Mode(models.TextChoices):
 
     DYNAMIC = "dynamic", _("Dynamic")
     STATIC = "static", _("Static")
+
+
+class SurplusUse(models.TextChoices):
+    """Whether cars charge from what the sun leaves alone, and what they have besides."""
+
+    OFF = "off", _("Off: cars have whatever the building leaves")
+    MINIMUM = SurplusRule.MINIMUM.value, _("Minimum from the grid, more only from the sun")
+    ONLY = SurplusRule.ONLY.value, _("Only from the sun")
 
 
 class Measurement(models.TextChoices):
@@ -83,6 +91,7 @@ class Installation(SingletonModel):
         blank=True,
         validators=[MinValueValidator(CT_PRIMARY_A[0]), MaxValueValidator(CT_PRIMARY_A[1])],
     )
+    surplus = models.CharField(_("solar surplus"), max_length=10, choices=SurplusUse, default=SurplusUse.OFF)
     timing = models.JSONField(_("times"), default=dict, blank=True)
     uid = models.CharField(max_length=12, blank=True, editable=False)
     restored_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -111,6 +120,7 @@ class Installation(SingletonModel):
             models.CheckConstraint(
                 condition=Q(measurement__in=Measurement.values), name="installation_measurement_known"
             ),
+            models.CheckConstraint(condition=Q(surplus__in=SurplusUse.values), name="installation_surplus_known"),
             models.CheckConstraint(
                 condition=~Q(measurement="direct") | Q(fuse_a=None) | Q(fuse_a__lte=DIRECT_MAXIMUM_A),
                 name="installation_direct_up_to_63_a",
@@ -138,6 +148,12 @@ class Installation(SingletonModel):
         except (TypeError, ValueError, OverflowError):
             logger.exception("The installation's times cannot be used: the defaults hold")
             return Timing()
+
+    @property
+    def surplus_rule(self) -> SurplusRule | None:
+        """What cars may have besides the solar surplus; None: all that the lines leave, as with a fixed current."""
+        is_used = self.mode == Mode.DYNAMIC and self.surplus != SurplusUse.OFF
+        return SurplusRule(self.surplus) if is_used else None
 
     @property
     def derated_a(self) -> float | None:

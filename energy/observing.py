@@ -119,7 +119,14 @@ def observe(
         for station, numbers in by_station.values()
     ]
     observation = Observation(
-        now=now, limit=limit, grid=grid, grid_at=grid_at, circuits=circuits, connectors=tuple(seen), cuts=cuts
+        now=now,
+        limit=limit,
+        grid=grid,
+        grid_at=grid_at,
+        circuits=circuits,
+        connectors=tuple(seen),
+        cuts=cuts,
+        surplus=installation.surplus_rule,
     )
     return observation, places, station_places
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 from django.forms import BoundField
+from django.template.defaultfilters import floatformat
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
@@ -16,7 +17,7 @@ from energy.meter_words import meter_words
 from energy.meters.base import MeterError
 from energy.meters.decode import load_maps
 from energy.meters.modbus import EXAMPLES, parse_url
-from energy.models import Installation, Measurement, Meter
+from energy.models import Installation, Measurement, Meter, Mode, SurplusUse
 from energy.places import country_names, zone_choices
 from energy.reading import MANUAL, meter_map
 from stations.admin.station_form import whole_numbers
@@ -28,7 +29,7 @@ SECTIONS = [
     (
         "sharing",
         _("Sharing the current"),
-        ("name", "mode", "phases", "fuse_a", "derating_percent", "static_limit_a", "fail_safe_a"),
+        ("name", "mode", "phases", "fuse_a", "derating_percent", "static_limit_a", "surplus", "fail_safe_a"),
     ),
     ("meter", _("Measurement and meter"), ("measurement", "ct_ratio_a", *METER_FIELDS)),
     ("place", _("Place and time"), ("country", "time_zone")),
@@ -37,6 +38,7 @@ UNITS = {"fuse_a": "A", "derating_percent": "%", "static_limit_a": "A", "fail_sa
 # Field: the field it depends on and the values with which it is shown; no values: any but the empty one.
 SHOWN_WITH = {
     "static_limit_a": ("mode", ["static"]),
+    "surplus": ("mode", ["dynamic"]),
     "ct_ratio_a": ("measurement", ["ct_1a", "ct_5a"]),
     "meter_url": ("meter_model", []),
     "meter_unit": ("meter_model", []),
@@ -151,6 +153,7 @@ class GeneralForm(forms.ModelForm):  # type: ignore[type-arg]
             "mode": forms.RadioSelect,
             **{name: decimal_input() for name in DECIMALS},
             "name": text_input(),
+            "surplus": UnfoldAdminSelectWidget,
         }
         labels = {
             "name": _("Name"),
@@ -159,6 +162,7 @@ class GeneralForm(forms.ModelForm):  # type: ignore[type-arg]
             "fuse_a": _("Fuse of the installation"),
             "derating_percent": _("Kept in reserve"),
             "static_limit_a": _("Current of all stations together"),
+            "surplus": _("Solar surplus"),
             "fail_safe_a": _("Fail-safe current of a station"),
             "measurement": _("Kind of measurement"),
             "ct_ratio_a": _("Primary of the current transformers"),
@@ -192,6 +196,15 @@ class GeneralForm(forms.ModelForm):  # type: ignore[type-arg]
         zones = zone_choices(self["country"].value(), self.instance.time_zone)
         self.fields["time_zone"].choices = zones  # type: ignore[attr-defined]
         self.fields["meter_url"].help_text = gettext("Write it like %(examples)s.") % {"examples": EXAMPLES}
+        times = self.instance.times
+        self.fields["surplus"].help_text = gettext(
+            "The sun leaves what the meter shows flowing out, all lines together. “Only from the sun”: a car begins "
+            "once that has been enough for its minimum for %(start)s min, and stops once it has been too little for "
+            "%(stop)s min. When the meter is silent the fail-safe current holds."
+        ) % {
+            "start": floatformat(times.surplus_start_s / 60, -1),
+            "stop": floatformat(times.surplus_stop_s / 60, -1),
+        }
         self.initial.update(whole_numbers(self.initial))
 
     def clean_meter_unit(self) -> int:
@@ -207,6 +220,7 @@ class GeneralForm(forms.ModelForm):  # type: ignore[type-arg]
         self.meter.unit = cleaned.get("meter_unit", 1)
         self.meter.manual_map = cleaned.get("meter_registers") if self.meter.model == MANUAL else None
         if not self.meter.model:
+            self._refuse_surplus(cleaned)
             return cleaned
         if self.meter.url and "://" not in self.meter.url:  # as the search takes it: 192.168.1.20, 192.168.1.20:502
             self.meter.url = f"tcp://{self.meter.url}"
@@ -225,9 +239,20 @@ class GeneralForm(forms.ModelForm):  # type: ignore[type-arg]
             where = "meter_registers" if self.meter.model == MANUAL else "meter_model"
             self._refuse(where, gettext("This meter cannot be used: %(cause)s") % {"cause": meter_words(str(error))})
             return
+        if not found.shows_export:
+            self._refuse_surplus(cleaned)
         if found.ct == "reader" and cleaned.get("measurement") == Measurement.DIRECT:
             message = gettext("This meter shows the secondary current of transformers: choose their kind.")
             self._refuse("measurement", message)
+
+    def _refuse_surplus(self, cleaned: dict[str, Any]) -> None:
+        """Refuse to charge from a surplus that no meter shows."""
+        if cleaned.get("mode") == Mode.DYNAMIC and cleaned.get("surplus", SurplusUse.OFF) != SurplusUse.OFF:
+            message = gettext(
+                "This needs a meter that tells current that flows out from current that flows in: cars would never see "
+                "the sun. Choose such a meter below, or Off."
+            )
+            self._refuse("surplus", message)
 
     def _refuse(self, name: str, message: str) -> None:
         """Add an error where there is none yet."""

@@ -159,3 +159,8 @@ class MeterMap:
     refusal: str | None
     verified_by: int
     remarks: tuple[str, ...]
+
+    @property
+    def shows_export(self) -> bool:
+        """Say whether current that flows out is seen as such: by its own sign, or by that of the power."""
+        return self.current_sign == "signed" or (self.current_sign != "import_only" and "p1" in self.registers)

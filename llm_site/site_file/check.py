@@ -11,6 +11,7 @@ from accounts.secrets import keyed_hash
 from energy.allocation import Timing
 from energy.meters.base import MeterError
 from energy.meters.decode import load_maps, manual_map
+from energy.models import Mode, SurplusUse
 from energy.supply_rules import DIRECT_MAXIMUM_A, SETTINGS_OF, Breach, breaches
 from llm_site.site_file.document import Document, Path, nearest
 from llm_site.site_file.state import MANUAL, Site
@@ -22,6 +23,7 @@ def check(document: Document, present: Site, result: Site) -> None:
     _check_needed_keys(document, present)
     _check_installation(document, result)
     _check_meter(document, result)
+    _check_surplus(document, result)
     _check_circuits(document, result)
     _check_currents(document, result)
     _check_operators(document, result)
@@ -86,6 +88,20 @@ def _check_meter(document: Document, result: Site) -> None:
             document.report(path, f'expected the id of a known meter or "{MANUAL}", came "{model}"{near}')
         elif known[model].refusal:
             document.report(path, f'expected a meter that can protect a fuse, came "{model}": {known[model].refusal}')
+
+
+def _check_surplus(document: Document, result: Site) -> None:
+    """Report charging from solar surplus with a meter that never shows any."""
+    installation, meter = result.sections["installation"], result.sections["meter"]
+    if installation["mode"] != Mode.DYNAMIC or installation["surplus"] == SurplusUse.OFF:
+        return
+    try:
+        found = manual_map(meter["registers"] or {}) if meter["model"] == MANUAL else load_maps().get(meter["model"])
+    except MeterError:
+        return  # said of the meter
+    if found is None or not found.shows_export:
+        message = f"expected off without a meter that shows which way the current flows, came {installation['surplus']}"
+        _report_first(document, message, ("installation", "surplus"), ("meter", "model"), ("installation", "mode"))
 
 
 def _check_circuits(document: Document, result: Site) -> None:

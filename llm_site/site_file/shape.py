@@ -20,7 +20,7 @@ from badges.models import AccessRule, BadgeType
 from energy.allocation import Timing
 from energy.meters.base import MeterError
 from energy.meters.modbus import parse_url
-from energy.models import Measurement, Mode
+from energy.models import Measurement, Mode, SurplusUse
 from energy.supply_rules import CT_PRIMARY_A, DERATING_MAXIMUM_PERCENT, FUSE_MAXIMUM_A
 from llm_site.site_file.document import NULL, ListShape, Read, Shape, UnfitError, came, line_of, nearest
 from stations.models import MAXIMUM_A, MINIMUM_A, CpoServer, PhaseRotation
@@ -323,6 +323,7 @@ SECTIONS: dict[str, Shape] = {
         "fuse_a": number(1, FUSE_MAXIMUM_A, optional=True),
         "derating_percent": number(0, DERATING_MAXIMUM_PERCENT),
         "static_limit_a": number(0, optional=True),
+        "surplus": choice(SurplusUse.values),
         "fail_safe_a": number(MINIMUM_A, MAXIMUM_A, or_zero=True, optional=True),
         "measurement": choice(Measurement.values),
         "ct_ratio_a": number(*CT_PRIMARY_A, optional=True),

@@ -56,6 +56,7 @@ def _sections() -> dict[str, Entry]:
             "fuse_a": installation.fuse_a,
             "derating_percent": installation.derating_percent,
             "static_limit_a": installation.static_limit_a,
+            "surplus": installation.surplus,
             "fail_safe_a": installation.fail_safe_a,
             "measurement": installation.measurement,
             "ct_ratio_a": installation.ct_ratio_a,

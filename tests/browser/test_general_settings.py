@@ -64,6 +64,7 @@ def test_the_settings_are_walked_dynamic_and_static(site, open_page, locale, wid
     static_current = page.get_by_label(words["static current"])
     expect(page.get_by_role("radio", name=words["dynamic"])).to_be_checked()
     expect(static_current).to_be_hidden()
+    expect(page.locator("#id_surplus")).to_be_visible()
     page.get_by_label(words["kind"]).select_option("ct_5a")
     page.get_by_label(words["primary"]).fill("250")
     page.get_by_label(words["fuse"]).fill("80")
@@ -118,7 +119,7 @@ def test_the_models_follow_the_vendor_and_without_scripts_every_field_shows(site
     plain.goto(page.url)
     shown = plain.locator("#installation_form .setting").evaluate_all("rows => rows.map(row => !row.hidden)")
     context.close()
-    assert shown == [True] * 15
+    assert shown == [True] * 16
 
 
 def test_a_meter_is_read_and_searched_beside_the_form_and_leaving_with_changes_asks_first(site, open_page):

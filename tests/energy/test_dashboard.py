@@ -57,6 +57,13 @@ def test_the_building_is_what_the_meter_sees_less_charging():
     assert not any(line.is_over for line in lines)
 
 
+def test_where_cars_charge_from_the_sun_the_overview_says_so(client):
+    Installation.objects.update(surplus="minimum")
+    assert "What the sun leaves is shared." in client.get("/").content.decode()
+    Installation.objects.update(mode="static", static_limit_a=20)
+    assert "A fixed current is shared." in client.get("/").content.decode()
+
+
 def test_without_a_meter_value_the_building_is_unknown():
     add_reading(grid=None)
     assert [line.building_a for line in compute_overview(NOW).lines] == [None] * 3

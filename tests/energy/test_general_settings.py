@@ -1,5 +1,6 @@
 """The general settings: one page, one save, a reading of the meter as entered."""
 
+import json
 import re
 from datetime import timedelta
 
@@ -26,6 +27,7 @@ DELIVERED = {
     "fuse_a": "63",
     "derating_percent": "20",
     "static_limit_a": "",
+    "surplus": "off",
     "fail_safe_a": "",
     "measurement": "direct",
     "ct_ratio_a": "",
@@ -37,6 +39,7 @@ DELIVERED = {
     "time_zone": "Europe/Paris",
 }
 METER = {"meter_model": "eastron_sdm630", "meter_url": "tcp://192.168.1.20:502"}
+OWN_MAP = json.dumps({"fc": 4, "registers": {f"i{n}": {"addr": 2 * n, "type": "float32"} for n in (1, 2, 3)}})
 SDM630 = {**encode(load_maps()["eastron_sdm630"], {"i1": 11, "i2": 7.5, "i3": 23, "p1": 2530, "p2": 1700, "p3": 5000})}
 
 
@@ -85,6 +88,35 @@ def test_installation_and_meter_are_saved_at_once_and_decided_on_once(
     assert page.redirect_chain == [(PAGE, 302)]
     assert "Saved. It takes effect at the next cycle" in plain(page)
     assert "leaves 47.3 A for building and cars" in plain(page)
+
+
+def test_charging_from_the_sun_is_saved_and_said_with_its_times(administrator):
+    Installation.objects.update_or_create(pk=1, defaults={"timing": {"surplus_start_s": 90}})
+    administrator.post(PAGE, {**DELIVERED, **METER, "surplus": "only"})
+    assert Installation.get_solo().surplus == "only"
+    page = plain(administrator.get(PAGE))
+    assert "enough for its minimum for 1.5 min, and stops once it has been too little for 5 min" in page
+
+
+@pytest.mark.parametrize(
+    "meter",
+    [
+        {},
+        {**METER, "meter_model": "sunspec_203"},
+        {**METER, "meter_model": "manual", "meter_registers": OWN_MAP},
+    ],
+    ids=["none", "without direction", "own map without direction"],
+)
+def test_charging_from_the_sun_is_refused_at_its_field_where_no_meter_shows_the_sun(administrator, meter):
+    page = administrator.post(PAGE, {**DELIVERED, **meter, "phases": "1", "surplus": "minimum"})
+    assert "tells current that flows out" in str(page.context["form"].errors["surplus"])
+    assert Installation.get_solo().surplus == "off"
+
+
+def test_with_a_fixed_current_the_sun_stays_as_it_was_chosen_and_needs_no_meter(administrator):
+    administrator.post(PAGE, {**DELIVERED, "mode": "static", "static_limit_a": "20", "surplus": "only"})
+    installation = Installation.get_solo()
+    assert (installation.mode, installation.surplus, installation.surplus_rule) == ("static", "only", None)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from energy.allocation import SurplusRule
 from energy.models import Installation
 from energy.observing import TOP_CIRCUIT, observe
 from stations.models import Circuit, Connector, Station, Transaction
@@ -36,6 +37,13 @@ def test_the_derated_fuse_may_be_used_on_every_line():
     seen, _, _ = look(installation())
     assert seen.limit == pytest.approx((50.4, 50.4, 50.4))
     assert (seen.grid, seen.grid_at) == ((1, 2, 3), 99)
+
+
+def test_the_sun_is_shared_where_that_was_chosen_and_never_with_a_fixed_current():
+    assert look(installation())[0].surplus is None
+    assert look(installation(surplus="only"))[0].surplus == SurplusRule.ONLY
+    assert look(installation(surplus="minimum"))[0].surplus == SurplusRule.MINIMUM
+    assert look(installation(surplus="only", mode="static", static_limit_a=20))[0].surplus is None
 
 
 def test_before_it_is_configured_nothing_may_be_used():

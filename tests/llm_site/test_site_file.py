@@ -34,6 +34,7 @@ installation:
   fuse_a: 63
   derating_percent: 20
   static_limit_a: 48           # static mode: all stations together, per line
+  surplus: "off"
   fail_safe_a: null            # per station; null = computed
   measurement: direct          # or ct_1a, ct_5a
   ct_ratio_a: null             # 75-6000
@@ -118,6 +119,18 @@ def test_a_second_apply_changes_nothing():
     set_up_at = AccessSettings.get_solo().setup_done_at
     assert apply_site(COMPLETE).lines() == ["nothing changed"]
     assert AccessSettings.get_solo().setup_done_at == set_up_at
+
+
+def test_charging_from_the_sun_is_stored_dumped_and_taken_again():
+    apply_site(COMPLETE)
+    apply_site("installation: {surplus: only}")
+    assert Installation.get_solo().surplus == "only"
+    dumped = dump_site()
+    assert yaml.safe_load(dumped)["installation"]["surplus"] == "only"
+    apply_site("installation: {surplus: off}\nmeter: {model: null, url: null}")
+    assert Installation.get_solo().surplus == "off"
+    apply_site(dumped)
+    assert Installation.get_solo().surplus == "only"
 
 
 def test_only_times_that_are_not_the_default_are_kept_and_null_goes_back_to_it():

@@ -129,6 +129,9 @@ WRONG = [
     ("meter:\n  model: manual\n  registers:\n    fc: 4\n    fc: 3", 5, "meter.registers", "expected fc once"),
     ("meter:\n  model: manual\n  registers: {fc: .nan}", 3, "meter.registers", "a register map"),
     ("meter:\n  model: eastron_sdm630\n" + REGISTERS, 3, "meter.registers", "expected no register map"),
+    ("installation:\n  surplus: only", 2, "installation.surplus", "without a meter that shows which way"),
+    ("meter: {model: sunspec_203}\ninstallation: {surplus: minimum}", 2, "installation.surplus", "came minimum"),
+    ("installation:\n  surplus: sun", 2, "installation.surplus", "expected off, minimum or only"),
     ("meter:\n  url: 192.168.1.20", 2, "meter.url", "tcp://192.168.1.20:502"),
     # references
     ("stations:\n  - {identity: CP1, circuit: cellar}", 2, "stations[CP1].circuit", 'came "cellar"'),
