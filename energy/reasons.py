@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext_lazy
 
 from energy.allocation.model import ReasonCode
@@ -51,13 +50,18 @@ _WITH_END: "Mapping[str, StrPromise]" = {
     ReasonCode.TIME_TABLE: gettext_lazy("time table: %(limit_a)s A until %(until)s"),
     ReasonCode.EXTERNAL_LIMIT: gettext_lazy("limit of the energy manager: %(limit_a)s A until %(until)s"),
 }
+_NEXT = gettext_lazy("waiting: next in turn")
+_NEXT_FOR_CIRCUIT = gettext_lazy("waiting: circuit %(circuit)s is full, next in turn")
+_WAITING_FOR_CIRCUIT = gettext_lazy("waiting: circuit %(circuit)s is full, %(ahead)s ahead")
 
 
 def explain(code: str, params: Mapping[str, Any]) -> str:
     """Put a stored reason into words; empty for no reason, the bare code for one of another version."""
-    if code == ReasonCode.WAITING and not params.get("ahead"):
-        return _("waiting: next in turn")
-    sentence = _WITH_END.get(code) if params.get("until") else SENTENCES.get(code)
+    sentence = SENTENCES.get(code)
+    if code == ReasonCode.WAITING:
+        sentence = _waiting(params)
+    elif params.get("until"):
+        sentence = _WITH_END.get(code)
     if sentence is None:
         return code
     shown = {
@@ -70,6 +74,13 @@ def explain(code: str, params: Mapping[str, Any]) -> str:
         return sentence % shown
     except KeyError:
         return code
+
+
+def _waiting(params: Mapping[str, Any]) -> "StrPromise":
+    """Name the circuit that is full; none is named where that is the main fuse, or all stations together."""
+    if params.get("circuit"):
+        return _WAITING_FOR_CIRCUIT if params.get("ahead") else _NEXT_FOR_CIRCUIT
+    return SENTENCES[ReasonCode.WAITING] if params.get("ahead") else _NEXT
 
 
 def clock_of(moment: datetime) -> str:

@@ -18,7 +18,7 @@ from stations.models import Command, Connector, ConnectorStatus, StationState, T
 from stations.ordering import by_name
 from stations.reported_words import outcome_in_words
 
-STATION = ("identity", "name", "socket_id", "last_seen_at", "phase_rotation", "min_current_a", "priority")
+STATION = ("identity", "name", "circuit", "socket_id", "last_seen_at", "phase_rotation", "min_current_a", "priority")
 CONNECTOR = ("number", "status", "error_code", "refusal", "current_l1_a", "current_l2_a", "current_l3_a", "energy_wh")
 TRANSACTION = (
     "connector",

@@ -7,13 +7,14 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.utils.translation import gettext
 from unfold.admin import ModelAdmin
 
 from accounts.admin_page import admin_page
-from energy.circuits import LINES, Branch, branches, lines_above_parent
-from energy.models import Installation
+from energy.admin.circuit_tree import circuit_tree
+from energy.circuits import LINES, lines_above_parent
 from stations.models import Circuit
 from stations.ordering import by_name
 from stations.reported_words import in_amperes
@@ -35,6 +36,9 @@ class CircuitForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's is not
         choices.empty_label = "–"
         if not circuit.pk:
             return
+        refusal = gettext("That circuit lies in %(circuit)s itself, or is deleted. Choose another one, or none.")
+        shown = circuit.name.replace("%", "%%")  # the field writes what was chosen into its sentence
+        choices.error_messages["invalid_choice"] = refusal % {"circuit": shown}
         choices.queryset = Circuit.objects.exclude(pk__in=[circuit.pk, *_inside(circuit)])
         for line in lines_above_parent(circuit):
             self.fields[f"limit_l{line + 1}_a"].help_text = _above_parent(circuit, line)
@@ -63,20 +67,29 @@ def _above_parent(circuit: Circuit, line: int) -> str:
 
 @admin.register(Circuit)
 class CircuitAdmin(ModelAdmin):  # type: ignore[misc]
-    """Parts of the installation with a limit of their own; their list is a picture of the tree."""
+    """Parts of the installation with a limit of their own; above their list stands a picture of the tree."""
 
     form = CircuitForm
     fieldsets = [(None, {"fields": CircuitForm.Meta.fields})]
+    list_display = ["name", "parent", "limit_l1_a", "limit_l2_a", "limit_l3_a"]
+    list_select_related = ["parent"]
+    ordering = ["name"]
     actions = None
     list_before_template = "energy/circuits.html"
     warn_unsaved_form = True
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Draw the tree, each bar against the fuse, or the highest limit where that is more."""
-        tree = branches()
-        fuse_a = Installation.get_solo().fuse_a
-        scale_a = max(fuse_a or 0.0, 1.0, *(limit_a for branch in tree for limit_a in branch.circuit.limit_a))
-        here = {"rows": [_row(branch, scale_a) for branch in tree], "fuse_a": fuse_a}
+        """Draw the tree above the list; htmx asks for the tree alone."""
+        if not self.has_view_or_change_permission(request):
+            raise PermissionDenied
+        here = circuit_tree(timezone.now())
+        if getattr(request, "htmx", False):
+            return render(request, "energy/_circuit_tree.html", here)
+        here["warnings"] = [
+            f"{circuit}: {_above_parent(circuit, line)}"
+            for circuit in Circuit.objects.select_related("parent").order_by("name")
+            for line in lines_above_parent(circuit)
+        ]
         answer: HttpResponse = super().changelist_view(request, {**(extra_context or {}), **here})
         return answer
 
@@ -110,20 +123,3 @@ class CircuitAdmin(ModelAdmin):  # type: ignore[misc]
         context = {"circuit": circuit, "stations": stations, "children": children}
         title = gettext("Delete the circuit %(circuit)s") % {"circuit": circuit}
         return admin_page(request, "energy/delete_circuit.html", context, title=title, within=self)
-
-
-def _row(branch: Branch, scale_a: float) -> dict[str, Any]:
-    """Lay a branch out for its row: shares are percent of the bar's width."""
-    above = lines_above_parent(branch.circuit)
-    lines = [
-        {
-            "name": LINES[line],
-            "limit_a": limit_a,
-            "drawn_a": branch.drawn_a[line],
-            "limit_share": round(100 * limit_a / scale_a, 1),
-            "drawn_share": round(min(100.0, 100 * branch.drawn_a[line] / scale_a), 1),
-            "warning": _above_parent(branch.circuit, line) if line in above else "",
-        }
-        for line, limit_a in enumerate(branch.circuit.limit_a)
-    ]
-    return {"circuit": branch.circuit, "indent": branch.depth * 1.5, "stations": branch.stations, "lines": lines}

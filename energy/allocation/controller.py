@@ -404,7 +404,11 @@ class Controller:
         cut = cut_reason(seen, connector, share)
         if cut is not None:
             return cut
-        if static_name is not None and share.reason.params.get("circuit") == static_name:
+        if (
+            static_name is not None
+            and share.reason.code == ReasonCode.CIRCUIT_FULL
+            and share.reason.params["circuit"] == static_name
+        ):
             params = {name: share.reason.params[name] for name in ("line", "shared_by")}
             return Reason(ReasonCode.STATIC_LIMIT, params)
         return share.reason

@@ -254,8 +254,7 @@ def _shares(
     ahead: dict[int, int] = {}
     waiting: dict[int, Share] = {}
     for number, place in refused.items():
-        reason = Reason(ReasonCode.WAITING, {"ahead": ahead.get(place, 0)}) if place >= 0 else maximum
-        waiting[number] = Share(0.0, reason)
+        waiting[number] = Share(0.0, _waiting(tree, place, ahead.get(place, 0)) if place >= 0 else maximum)
         ahead[place] = ahead.get(place, 0) + 1
     shares: dict[Hashable, Share] = {}
     for number, demand in enumerate(demands):
@@ -268,6 +267,12 @@ def _shares(
         else:
             shares[demand.key] = Share(max(level, demand.minimum), full[group_of[number]])
     return shares
+
+
+def _waiting(tree: Tree, place: int, ahead: int) -> Reason:
+    """Name the circuit that is full, not its line: with a building that moves, that would be another each second."""
+    name = tree.names[place // 3]
+    return Reason(ReasonCode.WAITING, {"ahead": ahead} if name is None else {"ahead": ahead, "circuit": name})
 
 
 def _full(tree: Tree, place: int, loads: list[int]) -> Reason:

@@ -174,7 +174,12 @@ def add_records() -> None:
     """Give every page of the admin something to show."""
     now = timezone.now()
     station = Station.objects.order_by("pk").first()
-    Circuit.objects.create(name="Basement", limit_l1_a=32, limit_l2_a=32, limit_l3_a=32)
+    basement = Circuit.objects.create(name="Basement", limit_l1_a=32, limit_l2_a=32, limit_l3_a=32)
+    deeper = Circuit.objects.create(name="Second basement", limit_l1_a=8, limit_l2_a=40, limit_l3_a=20, parent=basement)
+    Station.objects.filter(name__in=["Place 01", "Place 03"]).update(circuit=basement)
+    Station.objects.filter(name__in=["Place 02", "Place 05", "Place 06"]).update(circuit=deeper)
+    waiting = Allocation.objects.filter(connector__station__circuit=deeper, reason="waiting")
+    waiting.update(reason_params={"ahead": 0, "circuit": deeper.name})
     TimeTableRow.objects.create(days=[0, 1, 2, 3, 4], begins="06:00", ends="22:00", limit_a=40)
     Station.objects.create(identity="EV-99", state=StationState.PENDING)
     text = json.dumps([2, "19223201", "StatusNotification", {"connectorId": 1, "status": "Charging"}]) * 5

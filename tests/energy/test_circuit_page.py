@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from accounts.models import User
 from energy.circuits import branches
-from energy.models import Installation
-from stations.models import Circuit, Connector, Station
+from energy.models import Allocation, Installation, Reading, TimeTableRow
+from stations.models import Circuit, Connector, Station, Transaction
 
 pytestmark = pytest.mark.django_db
 
@@ -50,16 +50,91 @@ def test_a_circuit_carries_what_its_own_stations_draw_and_those_further_in():
     ]
 
 
-def test_the_tree_is_drawn_against_the_fuse_with_its_figures_in_words(admin):
-    Installation.objects.create(fuse_a=63)
+def tree_of(admin):
+    """Fetch the picture alone, as the page does again and again; as one line of words."""
+    page = admin.get(LIST, headers={"HX-Request": "true"}).content.decode()
+    assert "<html" not in page
+    return " ".join(re.sub(r"<[^>]+>", " ", page).split())
+
+
+def test_the_tree_shows_the_main_fuse_and_each_circuit_inside_what_feeds_it(admin):
+    Installation.objects.create(fuse_a=63, derating_percent=20)
+    Reading.objects.create(
+        at=timezone.now(), grid_l1_a=40, grid_l2_a=0, grid_l3_a=0, charging_l1_a=12.5, charging_l2_a=0, charging_l3_a=0,
+        limit_l1_a=23, limit_l2_a=50, limit_l3_a=50,
+    )  # fmt: skip
     outer = circuit("Basement", 40)
-    circuit("Second basement", 50, parent=outer)
-    station("CP1", outer, "L1", (12.5, None, None))
-    page = admin.get(LIST).content.decode()
-    assert "the fuse of the installation, 63 A" in page
-    assert "12.5 of 40 A" in page
-    assert "lies in Basement" in page
-    assert "Above the 40 A of Basement, in which it lies: those count on L1." in page
+    station("CP1", circuit("Second basement", 32, parent=outer), "L1", (12.5, None, None))
+    station("CP2", None, "L1", (0, None, None))
+    page = tree_of(admin)
+    assert "Main fuse 63 A fuse 50.4 A usable" in page
+    assert "Building 27.5 + Charging 12.5 of 50.4 A" in page
+    assert "Charging 12.5 of 40 A" in page
+    assert "Charging 12.5 of 32 A" in page
+    found = [page.index(name) for name in ("Main fuse", "CP2", "Basement", "Second basement", "CP1")]
+    assert found == sorted(found)
+
+
+def test_the_tree_says_why_a_car_in_a_full_circuit_waits(admin):
+    made = station("CP1", circuit("Basement", 8), "L1", (0, None, None))
+    Station.objects.update(socket_id="open")
+    connector = made.connectors.get()
+    Connector.objects.update(status="SuspendedEVSE")
+    Transaction.objects.create(connector=connector, id_tag="A", meter_start_wh=0, started_at=timezone.now())
+    why = {"reason": "waiting", "reason_params": {"ahead": 1, "circuit": "Basement"}}
+    Allocation.objects.create(connector=connector, decided_at=timezone.now(), limit_a=0, **why)
+    assert "CP1 Held back waiting: circuit Basement is full, 1 ahead" in tree_of(admin)
+
+
+def test_the_tree_marks_a_circuit_that_is_over_its_limit_in_words(admin):
+    basement = circuit("Basement", 10)
+    station("CP1", basement, "L2", (10, None, None))
+    assert "Over" not in tree_of(admin)
+    Connector.objects.update(current_l1_a=12)
+    assert "Charging 12.0 of 10 A Over" in tree_of(admin)
+
+
+def test_the_tree_counts_with_the_limit_that_the_time_table_sets(admin):
+    basement = circuit("Basement", 32)
+    row = {"days": list(range(7)), "begins": "00:00", "ends": "00:00"}
+    TimeTableRow.objects.create(circuit=basement, limit_a=40, **row)
+    assert "of 32 A" in tree_of(admin)
+    assert "Time table" not in tree_of(admin)
+    TimeTableRow.objects.update(limit_a=16)
+    assert "Basement Time table: 16 A" in tree_of(admin)
+    assert "Charging 0.0 of 16 A" in tree_of(admin)
+
+
+def test_the_tree_names_a_dozen_places_of_a_circuit_and_counts_the_others(admin):
+    basement = circuit("Basement")
+    for number in range(15):
+        station(f"CP{number:02}", basement, "L1", (0, None, None))
+    page = tree_of(admin)
+    assert "15 stations" in page
+    assert "CP11" in page
+    assert "CP12" not in page
+    assert "and 3 more places" in page
+
+
+def test_the_tree_leads_to_the_stations_of_each_fuse(admin):
+    basement = circuit("Basement")
+    station("CP1", basement, "L1", (0, None, None))
+    station("CP2", None, "L1", (0, None, None))
+    links = re.findall(r'href="(/admin/stations/station/[^"]*circuit__[^"]+)"', admin.get(LIST).content.decode())
+    found = [[row.identity for row in admin.get(link).context["cl"].result_list] for link in links]
+    assert found == [["CP2"], ["CP1"]]
+
+
+def test_the_tree_says_what_all_stations_together_have_where_a_fixed_current_is_shared(admin):
+    Installation.objects.create(mode="static", fuse_a=63, static_limit_a=48)
+    circuit("Basement")
+    assert "Maximum per phase 48 A" in tree_of(admin)
+
+
+def test_a_circuit_above_the_one_it_lies_in_is_named_under_the_tree(admin):
+    circuit("Second basement", 50, parent=circuit("Basement", 40))
+    warning = "Second basement: Above the 40 A of Basement, in which it lies: those count on L1."
+    assert warning in admin.get(LIST).content.decode()
 
 
 def test_without_circuits_the_page_says_what_they_are_for(admin):
@@ -83,7 +158,10 @@ def test_a_circuit_cannot_be_put_into_one_that_lies_in_it(admin):
     choices = re.search(r'<select name="parent".*?</select>', admin.get(address).content.decode(), re.DOTALL)[0]
     assert "Second basement" not in choices
     entered = {"name": "Basement", "parent": inner.pk, "limit_l1_a": 32, "limit_l2_a": 32, "limit_l3_a": 32}
-    assert admin.post(address, entered).status_code == 200
+    refused = admin.post(address, entered)
+    assert refused.context["adminform"].form.errors["parent"] == [
+        "That circuit lies in Basement itself, or is deleted. Choose another one, or none."
+    ]
     assert Circuit.objects.get(name="Basement").parent is None
 
 
@@ -122,6 +200,11 @@ def test_a_circuit_into_which_a_station_comes_while_it_is_deleted_stays_and_says
     Station.objects.filter(pk=made.pk).update(circuit=attic)
     assert f"/admin/stations/station/{made.pk}/change/" in admin.get(answer.url).content.decode()
     assert not LogEntry.objects.exists()
+
+
+def test_the_tree_is_shown_to_those_who_may_see_circuits(client):
+    client.force_login(User.objects.create(username="ann", is_staff=True, role="advanced"))
+    assert client.get(LIST, headers={"HX-Request": "true"}).status_code == 403
 
 
 def test_circuits_are_deleted_by_those_who_may(client):

@@ -186,6 +186,9 @@ def test_reasons_are_told_in_the_visitors_language_with_its_decimal_sign():
 
 def test_the_first_in_the_queue_is_next():
     assert explain("waiting", {"ahead": 0}) == "waiting: next in turn"
+    assert explain("waiting", {"ahead": 2, "circuit": ""}) == "waiting: 2 ahead"  # of all stations together
+    assert explain("waiting", {"ahead": 0, "circuit": "B2"}) == "waiting: circuit B2 is full, next in turn"
+    assert explain("waiting", {"ahead": 2, "circuit": "B2"}) == "waiting: circuit B2 is full, 2 ahead"
 
 
 def test_a_reason_of_another_version_is_shown_as_it_is():

@@ -269,6 +269,12 @@ def test_the_static_current_is_named_as_the_reason():
     assert str(decision.reasons["a"]) == "static limit on L1 shared by 1"
 
 
+def test_who_waits_for_the_static_current_waits():
+    circuits = [Circuit("static", equally(8))]
+    seen = look(connector(circuit="static"), connector("b", circuit="static"), limit=equally(63), circuits=circuits)
+    assert str(fresh(dynamic=False).decide(seen).reasons["b"]) == "waiting: 0 ahead"
+
+
 def test_a_disconnected_station_that_never_accepted_anything_counts_at_its_fail_safe_current():
     decision = fresh(dynamic=False).decide(
         look(connector("off", connected=False, fail_safe=10.0), connector("on"), limit=equally(30))

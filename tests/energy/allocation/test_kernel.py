@@ -280,5 +280,15 @@ def test_who_waits_learns_how_many_wait_before():
     ]  # fmt: skip
 
 
+def test_who_waits_learns_which_circuit_is_full():
+    shares = explain(equally(63), cars(2, circuit="garage"), [Circuit("garage", equally(8))])
+    assert shares["car1"].reason.params == {"ahead": 0, "circuit": "garage"}
+
+
+def test_who_waits_for_the_main_fuse_hears_of_no_circuit():
+    shares = explain(equally(8), cars(2, circuit="garage"), [Circuit("garage", equally(63))])
+    assert shares["car1"].reason.params == {"ahead": 0}
+
+
 def test_who_has_all_it_can_take_is_told_so():
     assert str(explain(equally(63), cars(1))["car0"].reason) == "station maximum"
