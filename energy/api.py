@@ -39,6 +39,7 @@ class InstallationOut(Schema):
     static_limit_a: float | None
     surplus: str
     fail_safe_a: float | None
+    unbalance_a: float | None
     measurement: str
     ct_ratio_a: float | None
     meter: MeterOut

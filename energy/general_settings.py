@@ -16,6 +16,7 @@ SUPPLY = (
     "static_limit_a",
     "surplus",
     "fail_safe_a",
+    "unbalance_a",
     "measurement",
     "ct_ratio_a",
 )

@@ -20,6 +20,7 @@ from energy.supply_rules import (
     DERATING_MAXIMUM_PERCENT,
     DIRECT_MAXIMUM_A,
     SETTINGS_OF,
+    UNBALANCE_A,
     Breach,
     breaches,
 )
@@ -64,6 +65,12 @@ _WORDS = {
 }
 
 
+unbalance_at_least = MinValueValidator(
+    UNBALANCE_A[0], _("6 A and more: with less no car on a single phase could charge. Leave it empty for no limit.")
+)
+unbalance_at_most = MaxValueValidator(UNBALANCE_A[1], _("80 A at most. Leave it empty for no limit."))
+
+
 class Installation(SingletonModel):
     """The building's supply and how it is shared: one row."""
 
@@ -83,6 +90,9 @@ class Installation(SingletonModel):
     )
     fail_safe_a = models.FloatField(
         _("fail-safe current per station (A)"), null=True, blank=True, validators=[MinValueValidator(0)]
+    )
+    unbalance_a = models.FloatField(
+        _("unbalance limit (A)"), null=True, blank=True, validators=[unbalance_at_least, unbalance_at_most]
     )
     measurement = models.CharField(_("kind of measurement"), max_length=10, choices=Measurement, default="direct")
     ct_ratio_a = models.FloatField(
@@ -116,6 +126,10 @@ class Installation(SingletonModel):
             models.CheckConstraint(
                 condition=Q(fail_safe_a=None) | Q(fail_safe_a=0) | Q(fail_safe_a__gte=MINIMUM_A),
                 name="installation_fail_safe_zero_or_enough",
+            ),
+            models.CheckConstraint(
+                condition=Q(unbalance_a=None) | Q(unbalance_a__gte=UNBALANCE_A[0], unbalance_a__lte=UNBALANCE_A[1]),
+                name="installation_unbalance_6_to_80",
             ),
             models.CheckConstraint(
                 condition=Q(measurement__in=Measurement.values), name="installation_measurement_known"

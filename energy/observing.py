@@ -126,6 +126,7 @@ def observe(
         circuits=circuits,
         connectors=tuple(seen),
         cuts=cuts,
+        unbalance_a=unbalance_limit_a(installation),
         surplus=installation.surplus_rule,
     )
     return observation, places, station_places
@@ -136,6 +137,13 @@ def usable_limit(installation: Installation) -> tuple[float, float, float]:
     usable = installation.usable_a if installation.is_configured else None
     usable = 0.0 if usable is None else usable
     return (usable, usable, usable) if installation.phases == 3 else (usable, 0.0, 0.0)
+
+
+def unbalance_limit_a(installation: Installation) -> float:
+    """Return what charging may draw on a line more than on another one, A; infinite where there is no limit."""
+    if installation.unbalance_a is None or installation.phases != 3:
+        return math.inf
+    return installation.unbalance_a
 
 
 def default_fail_safe_a(installation: Installation, stations: int) -> float:

@@ -45,6 +45,7 @@ SENTENCES: "Mapping[str, StrPromise]" = {
     ReasonCode.EXTERNAL_FALLBACK: gettext_lazy("the energy manager’s limit has run out: %(limit_a)s A"),
     ReasonCode.SOLAR_SURPLUS: gettext_lazy("solar surplus: no more now"),
     ReasonCode.WAITING_SURPLUS: gettext_lazy("waiting for solar surplus"),
+    ReasonCode.UNBALANCE: gettext_lazy("unbalance: %(line)s %(above_a)s A above %(other)s"),
 }
 _WITH_END: "Mapping[str, StrPromise]" = {
     ReasonCode.TIME_TABLE: gettext_lazy("time table: %(limit_a)s A until %(until)s"),

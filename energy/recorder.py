@@ -8,6 +8,7 @@ hour, hold the controller's memory too: there a replay may begin.
 
 import json
 import logging
+import math
 import zlib
 from collections.abc import Hashable, Iterator
 from dataclasses import asdict, astuple, dataclass, field, fields, replace
@@ -160,6 +161,8 @@ def _packed(
         cycle["m"] = seen.limit
     if before is None or seen.circuits != before.circuits:
         cycle["c"] = [astuple(circuit) for circuit in seen.circuits]
+    if seen.unbalance_a != (math.inf if before is None else before.unbalance_a):
+        cycle["b"] = None if seen.unbalance_a == math.inf else seen.unbalance_a
     if seen.cuts != (() if before is None else before.cuts):
         cycle["k"] = [(cut.circuit, cut.carries, cut.reason.code, dict(cut.reason.params)) for cut in seen.cuts]
     if seen.surplus != (None if before is None else before.surplus):
@@ -225,6 +228,7 @@ def _seen(cycle: dict[str, Any], before: Observation | None) -> Observation:
         connectors=connectors,
         cuts=tuple(map(_cut, cycle["k"])) if "k" in cycle else before.cuts,
         surplus=SurplusRule(cycle["u"]) if cycle.get("u") else None if "u" in cycle else before.surplus,
+        unbalance_a=before.unbalance_a if "b" not in cycle else math.inf if cycle["b"] is None else cycle["b"],
     )
 
 

@@ -13,6 +13,9 @@ DIRECT_MAXIMUM_A = 63
 CT_PRIMARY_A = (75, 6000)
 FUSE_MAXIMUM_A = 6000
 DERATING_MAXIMUM_PERCENT = 50
+UNBALANCE_A = (MINIMUM_A, MAXIMUM_A)
+UNBALANCE_USUAL_A: Mapping[str, int] = {"DE": 20, "AT": 16, "CH": 16}
+"""By country: 4.6 kVA in Germany (VDE-AR-N 4100), 3.7 kVA in Austria and Switzerland, at 230 V."""
 
 
 class Breach(StrEnum):

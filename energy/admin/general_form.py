@@ -23,22 +23,33 @@ from energy.reading import MANUAL, meter_map
 from stations.admin.station_form import whole_numbers
 
 LABEL_MAX = 60  # characters of an entry in the list of models
-DECIMALS = ("fuse_a", "derating_percent", "static_limit_a", "fail_safe_a", "ct_ratio_a")
+DECIMALS = ("fuse_a", "derating_percent", "static_limit_a", "fail_safe_a", "unbalance_a", "ct_ratio_a")
 METER_FIELDS = ("meter_model", "meter_url", "meter_unit", "meter_registers")
 SECTIONS = [
     (
         "sharing",
         _("Sharing the current"),
-        ("name", "mode", "phases", "fuse_a", "derating_percent", "static_limit_a", "surplus", "fail_safe_a"),
+        (
+            "name",
+            "mode",
+            "phases",
+            "fuse_a",
+            "derating_percent",
+            "static_limit_a",
+            "surplus",
+            "fail_safe_a",
+            "unbalance_a",
+        ),
     ),
     ("meter", _("Measurement and meter"), ("measurement", "ct_ratio_a", *METER_FIELDS)),
     ("place", _("Place and time"), ("country", "time_zone")),
 ]
-UNITS = {"fuse_a": "A", "derating_percent": "%", "static_limit_a": "A", "fail_safe_a": "A", "ct_ratio_a": "A"}
+UNITS = {"derating_percent": "%"} | {name: "A" for name in DECIMALS if name.endswith("_a")}
 # Field: the field it depends on and the values with which it is shown; no values: any but the empty one.
 SHOWN_WITH = {
     "static_limit_a": ("mode", ["static"]),
     "surplus": ("mode", ["dynamic"]),
+    "unbalance_a": ("phases", ["3"]),
     "ct_ratio_a": ("measurement", ["ct_1a", "ct_5a"]),
     "meter_url": ("meter_model", []),
     "meter_unit": ("meter_model", []),
@@ -164,6 +175,7 @@ class GeneralForm(forms.ModelForm):  # type: ignore[type-arg]
             "static_limit_a": _("Current of all stations together"),
             "surplus": _("Solar surplus"),
             "fail_safe_a": _("Fail-safe current of a station"),
+            "unbalance_a": _("Unbalance limit"),
             "measurement": _("Kind of measurement"),
             "ct_ratio_a": _("Primary of the current transformers"),
         }
@@ -177,6 +189,10 @@ class GeneralForm(forms.ModelForm):  # type: ignore[type-arg]
             "fail_safe_a": _(
                 "0, or 6 A and more. A station keeps to it by itself when it no longer hears from the load manager; it "
                 "is told it when the meter is silent. At 0 A its cars stop then."
+            ),
+            "unbalance_a": _(
+                "6–80 A; empty: no limit. What all cars together may draw on one line more than on another. Cars on "
+                "one or two phases are held back for it, or wait; cars on three phases are not."
             ),
             "ct_ratio_a": _("75–6000 A, as printed on the transformers."),
         }

@@ -22,6 +22,7 @@ from energy.meters.modbus import line_of
 from energy.models import Installation, Meter, MeterSearch, SearchState
 from energy.observing import default_fail_safe_a, fail_safe_lines, most_for_charging_a
 from energy.places import zones_by_country
+from energy.supply_rules import UNBALANCE_USUAL_A
 from energy.trial_reading import read_as_entered, reading_of_loop
 from stations.models import Station, StationState
 
@@ -92,6 +93,7 @@ class InstallationAdmin(SingletonModelAdmin, ModelAdmin):  # type: ignore[misc]
             "lines_alarm": lines_alarm(Meter.get_solo()),
             "meters": meters_known(),
             "zones": zones_by_country(),
+            "unbalance_usual_a": UNBALANCE_USUAL_A,
             "own_network": own_network(),
             "ports": [(port, not line_in_use.isdisjoint(line_of(f"serial://{port}"))) for port in serial_ports()],
             **_line_context(),

@@ -18,7 +18,8 @@ from .release import DUST_A, Turn, lift, lower, round_up_minimum
 from .surplus import PLACE, WAITING, Surplus, admit, explain_waiting, needs, share_above_minimums
 from .track import Track, observe, round_down, sound
 from .transformers import Transformers
-from .tree import Tree, take
+from .tree import PAIRS, Tree, take
+from .unbalance import is_smaller, loaded_lines, pair_rooms, reserve_pairs
 
 FIRST = 1_000_000_000
 """Priority of whoever may not be stopped yet."""
@@ -87,15 +88,15 @@ class Controller:
         if state == "fail_safe":
             return self._fall_back(seen, pairs)
         limit, steady = self._limits(seen)
-        tree = Tree(steady, seen.circuits)
+        tree = Tree(steady, seen.circuits, seen.unbalance_a)
         if seen.surplus is not None:
             tree.add_pool(PLACE, self.surplus.least_since(self._steady_since(seen)))
         free_pairs = self._reserve(tree, pairs)
         rotating = self._turn_of_epoch(seen.now)
-        demands = [_demand(connector, track, rotating, seen.now, self.timing) for connector, track in free_pairs]
-        shares = self._share(tree, free_pairs, demands, rotating, seen)
+        demands = self._demands(tree, free_pairs, rotating, seen.now)
+        shares = self._share_evenly(tree, free_pairs, demands, rotating, seen)
         turns = [
-            Turn(connector, track, demand, tree.places(demand.circuit, demand.lines),
+            Turn(connector, track, demand, tree.places_of(demand),
                  round_down(shares[demand.key].current_a, connector.step))
             for (connector, track), demand in zip(free_pairs, demands, strict=True)
         ]  # fmt: skip
@@ -171,13 +172,14 @@ class Controller:
         raise anybody into the fuse.
         """
         silent, idle = Reason(ReasonCode.METER_SILENT), Reason(ReasonCode.NOT_CHARGING)
-        tree = Tree(self._left(seen, -inf), seen.circuits)
-        rotating = self._turn_of_epoch(seen.now)
+        tree = Tree(self._left(seen, -inf), seen.circuits, seen.unbalance_a)
+        free_pairs = self._reserve(tree, pairs)
+        demands = self._demands(tree, free_pairs, self._turn_of_epoch(seen.now), seen.now)
         shares = share_out(
             tree,
             [
-                replace(_demand(connector, track, rotating, seen.now, self.timing), maximum=_safe_current(connector))
-                for connector, track in self._reserve(tree, pairs)
+                replace(demand, maximum=_safe_current(connector))
+                for demand, (connector, _) in zip(demands, free_pairs, strict=True)
             ],
         )
         allocations: dict[Hashable, float] = {}
@@ -238,6 +240,7 @@ class Controller:
                 if not claimed and not any(estimate):
                     continue
                 reserves = [(line, max(estimate[line], claimed)) for line in connector.wiring]
+            reserve_pairs(tree, loaded_lines(connector, track.lines(connector)), dict(reserves))
             for line, reserved in reserves:
                 if reserved > 0:
                     for place in tree.places(connector.circuit, (line,)):
@@ -250,6 +253,40 @@ class Controller:
         rotating = self.epoch is not None and epoch != self.epoch
         self.epoch = epoch
         return rotating
+
+    def _demands(self, tree: Tree, pairs: Pairs, rotating: bool, now: float) -> list[Demand]:
+        """Say what each connector could use now."""
+        demands = [_demand(connector, track, rotating, now, self.timing) for connector, track in pairs]
+        if not tree.has_pairs:
+            return demands
+        return [
+            replace(demand, loads=loaded_lines(connector, demand.lines))
+            for demand, (connector, _) in zip(demands, pairs, strict=True)
+        ]
+
+    def _share_evenly(
+        self, tree: Tree, pairs: Pairs, demands: list[Demand], rotating: bool, seen: Observation
+    ) -> dict[Hashable, Share]:
+        """Share within a limit of the unbalance: whoever is to have less holds up the other lines by that less.
+
+        Each round makes rooms smaller, and mostly one is enough; after the last nobody counts on the other lines.
+        """
+        if not tree.has_pairs:
+            return self._share(tree, pairs, demands, rotating, seen)
+        before, end = list(tree.room), tree.first_pair + len(PAIRS)
+        bare = before[tree.first_pair : end]
+        wanted = {connector.key: track.told for connector, track in pairs}
+        for is_last in (False, False, False, False, True):
+            rooms = pair_rooms(bare, pairs, {} if is_last else wanted)
+            tree.room[:] = [*before[: tree.first_pair], *rooms, *before[end:]]
+            shares = self._share(tree, pairs, demands, rotating, seen)
+            wanted = {
+                connector.key: min(wanted[connector.key], round_down(shares[connector.key].current_a, connector.step))
+                for connector, _ in pairs
+            }
+            if not is_smaller(pair_rooms(bare, pairs, wanted), rooms):
+                break
+        return shares
 
     def _share(
         self, tree: Tree, pairs: Pairs, demands: list[Demand], rotating: bool, seen: Observation
@@ -434,7 +471,7 @@ def _safe_current(seen: ConnectorSeen) -> float:
 
 
 def _safe_currents(seen: Observation) -> Mapping[Hashable, float]:
-    """Return the fail-safe current of whoever charges and can be told; together no more than is allowed for a time."""
+    """Return the fail-safe current of whoever charges and can be told; together no more than a limit allows."""
     charging = [connector for connector in seen.connectors if connector.charging]
     wanted = {one.key: _safe_current(one) for one in charging if one.connected}
     return within_cuts(seen, wanted, {one.key: _left_alone(one)[0] for one in charging if not one.connected})
@@ -450,11 +487,11 @@ def _leftovers(
         if demand.key not in shares:
             others.append(demand)
             continue
-        for place in tree.places(demand.circuit, demand.lines):
+        for place in tree.places_of(demand):
             room[place] -= shares[demand.key].current_a
     found = {}
     for demand in others:
-        places = tree.places(demand.circuit, demand.lines)
+        places = tree.places_of(demand)
         is_possible = demand.key in offered and demand.maximum >= demand.minimum
         fits = is_possible and take(room, places, demand.minimum, DUST_A) < 0
         found[demand.key] = Share(demand.minimum if fits else 0.0, Reason(ReasonCode.CAR_TAKES_NO_MORE))

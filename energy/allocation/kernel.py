@@ -73,18 +73,18 @@ def _group(tree: Tree, demands: Sequence[Demand]) -> tuple[list[_Group], list[in
     """Return the groups and, for each demand, the number of its group."""
     groups: list[_Group] = []
     number_by_places: dict[tuple[int, ...], int] = {}
-    number_by_spelling: dict[tuple[str | None, tuple[int, ...]], int] = {}
+    number_by_spelling: dict[tuple[str | None, tuple[int, ...], tuple[int, ...] | None], int] = {}
     group_of: list[int] = []
     keys: set[Hashable] = set()
     for demand in demands:
         keys.add(demand.key)
         if len(keys) == len(group_of):
             raise ValueError(f"keys must differ, but {demand.key!r} comes twice")
-        spelling = (demand.circuit, demand.lines)
+        spelling = (demand.circuit, demand.lines, demand.loads)
         number = number_by_spelling.get(spelling, -1)
         if number < 0:
             try:
-                places = tree.places(demand.circuit, demand.lines)
+                places = tree.places_of(demand)
             except ValueError as error:
                 raise ValueError(f"demand {demand.key!r}: {error}") from None
             number = number_by_places.setdefault(places, len(groups))
@@ -254,7 +254,13 @@ def _shares(
     ahead: dict[int, int] = {}
     waiting: dict[int, Share] = {}
     for number, place in refused.items():
-        waiting[number] = Share(0.0, _waiting(tree, place, ahead.get(place, 0)) if place >= 0 else maximum)
+        if place < 0:
+            reason = maximum
+        elif tree.pair(place) is not None:
+            reason = _full(tree, place, loads)
+        else:
+            reason = _waiting(tree, place, ahead.get(place, 0))
+        waiting[number] = Share(0.0, reason)
         ahead[place] = ahead.get(place, 0) + 1
     shares: dict[Hashable, Share] = {}
     for number, demand in enumerate(demands):
@@ -276,6 +282,10 @@ def _waiting(tree: Tree, place: int, ahead: int) -> Reason:
 
 
 def _full(tree: Tree, place: int, loads: list[int]) -> Reason:
+    pair = tree.pair(place)
+    if pair is not None:
+        said = {"line": f"L{pair[0] + 1}", "other": f"L{pair[1] + 1}"}
+        return Reason(ReasonCode.UNBALANCE, {**said, "above_a": tree.unbalance_a})
     circuit, line = divmod(place, 3)
     params: dict[str, str | int | float] = {"line": f"L{line + 1}", "shared_by": loads[place]}
     name = tree.names[circuit] if circuit > 0 else None

@@ -33,6 +33,8 @@ class Demand:
     """Smaller is served first among equals."""
     circuit: str | None = None
     """The innermost circuit it hangs on; None: the installation itself."""
+    loads: tuple[int, ...] | None = None
+    """Those of its lines that it is seen to load, where balance between lines counts; None: all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ class ReasonCode(StrEnum):
     EXTERNAL_FALLBACK = "external_fallback"
     SOLAR_SURPLUS = "solar_surplus"
     WAITING_SURPLUS = "waiting_surplus"
+    UNBALANCE = "unbalance"
 
 
 REASON_TEXTS: Mapping[ReasonCode, str] = {
@@ -98,6 +101,7 @@ REASON_TEXTS: Mapping[ReasonCode, str] = {
     ReasonCode.EXTERNAL_FALLBACK: "limit from outside has run out: %(limit_a)s A",
     ReasonCode.SOLAR_SURPLUS: "solar surplus: no more now",
     ReasonCode.WAITING_SURPLUS: "waiting for solar surplus",
+    ReasonCode.UNBALANCE: "unbalance: %(line)s %(above_a)s A above %(other)s",
 }
 """The English sentence of each code, with the names of its parameters; screens translate these."""
 
@@ -183,6 +187,8 @@ class Observation:
     """What is taken off `limit` and `circuits` already, for a time."""
     surplus: SurplusRule | None = None
     """Cars charge from what the building feeds back, by this rule; None: from whatever the lines leave."""
+    unbalance_a: float = inf
+    """What charging may draw on a line more than on another one; infinite: no limit."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,17 @@
 """Arrange circuits as one flat list of fuses, so that a connector's constraints are a few numbers.
 
-Each circuit has three places, one for each line: place `3 * circuit + line`, where circuit 0 is the installation.
+Each circuit has three places, one for each line: place `3 * circuit + line`, where circuit 0 is the installation. A
+limit of the unbalance adds one for each of `PAIRS`, after all others.
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from math import inf, isnan
 
-from .model import Circuit, Lines
+from .model import Circuit, Demand, Lines
+
+PAIRS = ((0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1))
+"""A line and another one that it may not be too far above."""
 
 Paths = dict[str | None, tuple[int, ...]]
 """The numbers of a circuit and of all above it, innermost first."""
@@ -17,15 +21,37 @@ Places = dict[tuple[str | None, tuple[int, ...]], tuple[int, ...]]
 class Tree:
     """Hold the room of every line of every circuit, and which places a connector loads."""
 
-    def __init__(self, limit: Lines, circuits: Sequence[Circuit]) -> None:
-        """Raise ValueError for a circuit name used twice, an unknown parent or a circle of circuits."""
+    def __init__(self, limit: Lines, circuits: Sequence[Circuit], unbalance_a: float = inf) -> None:
+        """Raise ValueError for a circuit name used twice, an unknown parent or a circle of circuits.
+
+        `unbalance_a`: what one line may be above another one; infinite, there are no pairs.
+        """
         self.names: list[str | None] = [None, *(circuit.name for circuit in circuits)]
         self.room: list[float] = [_sound(value) for value in limit]
         for circuit in circuits:
             self.room.extend(_sound(value) for value in circuit.limit)
         self._paths, self._places = _lay_out(tuple((circuit.name, circuit.parent) for circuit in circuits))
+        self.unbalance_a = _sound(unbalance_a)
+        self.first_pair = len(self.room)
+        self.has_pairs = self.unbalance_a < inf
+        if self.has_pairs:
+            self.room.extend([self.unbalance_a] * len(PAIRS))
+            self.names.extend([None] * (len(PAIRS) // 3))
         self.pool = -1
         """The place that all lines load together; -1: there is none."""
+
+    def pair(self, place: int) -> tuple[int, int] | None:
+        """Return the line and the other one whose difference a place limits; None: it is no such place."""
+        number = place - self.first_pair
+        return PAIRS[number] if self.has_pairs and 0 <= number < len(PAIRS) else None
+
+    def places_of(self, demand: Demand) -> tuple[int, ...]:
+        """Return the places that a demand uses, with its pairs; raise ValueError as `places` does."""
+        found = self.places(demand.circuit, demand.lines)
+        if not self.has_pairs:
+            return found
+        above = pairs_above(demand.lines if demand.loads is None else demand.loads)
+        return (*found, *(self.first_pair + number for number in above))
 
     def add_pool(self, name: str, room: float) -> None:
         """Add a place that every connector loads once for each of its lines."""
@@ -94,6 +120,12 @@ def take(room: list[float], places: Sequence[int], current_a: float, dust_a: flo
                 room[taken] += current_a
             return place
     return -1
+
+
+@cache
+def pairs_above(lines: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the pairs of which a load on these lines loads the first line and not the other."""
+    return tuple(number for number, (line, other) in enumerate(PAIRS) if line in lines and other not in lines)
 
 
 def _sound(limit_a: float) -> float:

@@ -21,7 +21,7 @@ from energy.allocation import Timing
 from energy.meters.base import MeterError
 from energy.meters.modbus import parse_url
 from energy.models import Measurement, Mode, SurplusUse
-from energy.supply_rules import CT_PRIMARY_A, DERATING_MAXIMUM_PERCENT, FUSE_MAXIMUM_A
+from energy.supply_rules import CT_PRIMARY_A, DERATING_MAXIMUM_PERCENT, FUSE_MAXIMUM_A, UNBALANCE_A
 from llm_site.site_file.document import NULL, ListShape, Read, Shape, UnfitError, came, line_of, nearest
 from stations.models import MAXIMUM_A, MINIMUM_A, CpoServer, PhaseRotation
 
@@ -325,6 +325,7 @@ SECTIONS: dict[str, Shape] = {
         "static_limit_a": number(0, optional=True),
         "surplus": choice(SurplusUse.values),
         "fail_safe_a": number(MINIMUM_A, MAXIMUM_A, or_zero=True, optional=True),
+        "unbalance_a": number(*UNBALANCE_A, optional=True),
         "measurement": choice(Measurement.values),
         "ct_ratio_a": number(*CT_PRIMARY_A, optional=True),
     },

@@ -58,6 +58,7 @@ def _sections() -> dict[str, Entry]:
             "static_limit_a": installation.static_limit_a,
             "surplus": installation.surplus,
             "fail_safe_a": installation.fail_safe_a,
+            "unbalance_a": installation.unbalance_a,
             "measurement": installation.measurement,
             "ct_ratio_a": installation.ct_ratio_a,
         },

@@ -99,6 +99,18 @@ def test_the_settings_are_walked_dynamic_and_static(site, open_page, locale, wid
     expect(static_current).to_have_value("40" if locale == "en-GB" else "40,5")
 
 
+def test_the_unbalance_limit_of_the_country_is_entered_with_one_press(site, open_page):
+    page = open_settings(site, open_page(width=390))
+    offer, limit = page.locator("#unbalance-hint"), page.get_by_label("Unbalance limit")
+    page.get_by_label("Country").select_option("FR")
+    expect(offer).to_be_hidden()
+    page.get_by_label("Country").select_option("AT")
+    offer.get_by_role("button", name="Enter 16 A, usual in the country chosen below").click()
+    expect(limit).to_have_value("16")
+    expect(limit).to_be_focused()
+    expect(offer).to_be_hidden()
+
+
 def test_the_models_follow_the_vendor_and_without_scripts_every_field_shows(site, browser, open_page):
     page = open_settings(site, open_page())
     vendor = page.get_by_label("Vendor of the meter")

@@ -29,6 +29,7 @@ DELIVERED = {
     "static_limit_a": "",
     "surplus": "off",
     "fail_safe_a": "",
+    "unbalance_a": "",
     "measurement": "direct",
     "ct_ratio_a": "",
     "meter_model": "",
@@ -119,6 +120,15 @@ def test_with_a_fixed_current_the_sun_stays_as_it_was_chosen_and_needs_no_meter(
     assert (installation.mode, installation.surplus, installation.surplus_rule) == ("static", "only", None)
 
 
+def test_an_unbalance_limit_is_proposed_by_country_and_entered_by_a_person_alone(administrator):
+    page = administrator.get(PAGE).content.decode()
+    assert '{"DE": 20, "AT": 16, "CH": 16}' in page
+    administrator.post(PAGE, {**DELIVERED, "country": "DE", "time_zone": "Europe/Berlin"})
+    assert Installation.get_solo().unbalance_a is None
+    administrator.post(PAGE, {**DELIVERED, "unbalance_a": "20"})
+    assert Installation.get_solo().unbalance_a == 20
+
+
 @pytest.mark.parametrize(
     ("wrong", "field", "message"),
     [
@@ -134,6 +144,8 @@ def test_with_a_fixed_current_the_sun_stays_as_it_was_chosen_and_needs_no_meter(
         ({"derating_percent": "51"}, "derating_percent", "less than or equal to 50"),
         ({"fail_safe_a": "3"}, "fail_safe_a", "6 A and more"),
         ({"fail_safe_a": "81"}, "fail_safe_a", "80 A at most"),
+        ({"unbalance_a": "5.9"}, "unbalance_a", "6 A and more"),
+        ({"unbalance_a": "81"}, "unbalance_a", "80 A at most"),
         ({"measurement": "ct_5a", "ct_ratio_a": "600", "fuse_a": "6001"}, "fuse_a", "6000 A at most"),
         ({"country": "F1"}, "country", "Select a valid choice"),
         ({"time_zone": "Mars/Base"}, "time_zone", "Select a valid choice"),

@@ -58,6 +58,12 @@ def test_a_single_phase_installation_has_one_line_and_every_station_is_on_it():
     assert seen.connectors[0].wiring == (0,)
 
 
+def test_a_limit_of_the_unbalance_holds_where_there_are_three_phases():
+    assert look(installation(unbalance_a=20))[0].unbalance_a == 20
+    assert look(installation(unbalance_a=20, phases=1))[0].unbalance_a == float("inf")
+    assert look(installation())[0].unbalance_a == float("inf")
+
+
 def test_in_static_mode_all_circuits_hang_below_the_static_current():
     Circuit.objects.create(name="basement", limit_l1_a=16, limit_l2_a=17, limit_l3_a=18)
     connector()

@@ -61,7 +61,7 @@ def recorded():
 
 
 def test_what_was_recorded_is_what_was_seen_and_said():
-    garage = plant(circuits=(Circuit("North", (30.0, inf, 30.0)),))
+    garage = plant(circuits=(Circuit("North", (30.0, inf, 30.0)),), unbalance_a=20.0)
     garage.run(100)
     found = [cycle for recording in recorded() for cycle in cycles_of(unpack(recording))]
     assert len(found) == 91  # from the half minute to the second decision of the minute after the next

@@ -36,6 +36,7 @@ installation:
   static_limit_a: 48           # static mode: all stations together, per line
   surplus: "off"
   fail_safe_a: null            # per station; null = computed
+  unbalance_a: 20              # null = no limit
   measurement: direct          # or ct_1a, ct_5a
   ct_ratio_a: null             # 75-6000
 meter:

@@ -111,6 +111,7 @@ WRONG = [
     ("installation:\n  derating_percent: 51", 2, "installation.derating_percent", "from 0 to 50"),
     ("installation:\n  derating_percent: -1", 2, "installation.derating_percent", "from 0 to 50"),
     ("installation:\n  fail_safe_a: 5", 2, "installation.fail_safe_a", "from 6 to 80, or 0"),
+    ("installation:\n  unbalance_a: 5", 2, "installation.unbalance_a", "from 6 to 80"),
     ("installation:\n  time_zone: Europe/Pari", 2, "installation.time_zone", 'did you mean "Europe/Paris"?'),
     ("installation:\n  time_zone: Europe", 2, "installation.time_zone", "expected a time zone"),
     ("stations:\n  - {identity: CP1, min_current_a: 5.9}", 2, "stations[CP1].min_current_a", "from 6 to 80"),

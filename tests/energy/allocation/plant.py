@@ -74,8 +74,10 @@ class Plant:
         dynamic: bool = True,
         circuits: tuple[Circuit, ...] = (),
         timing: Timing | None = None,
+        unbalance_a: float = inf,
     ) -> None:
         self.cars = cars
+        self.unbalance_a = unbalance_a
         self.usable = usable
         self.building = building
         self.circuits = circuits
@@ -111,8 +113,9 @@ class Plant:
         """Gather what the controller sees."""
         grid = self.grid() if self.has_meter and self.meter_works else None
         return Observation(
-            self.now, self.usable, grid, self.now, self.circuits, tuple(self._seen(car) for car in self.cars)
-        )
+            self.now, self.usable, grid, self.now, self.circuits, tuple(self._seen(car) for car in self.cars),
+            unbalance_a=self.unbalance_a,
+        )  # fmt: skip
 
     def _seen(self, car: Car) -> ConnectorSeen:
         return ConnectorSeen(
