@@ -39,14 +39,19 @@ class Line:
     scale_a: float = 1.0
 
     @property
-    def total_a(self) -> float:
-        """Add up what is known to be drawn; an exporting building counts as nothing."""
+    def drawn_a(self) -> float:
+        """Add up what comes through the fuse as far as it is known: what the meter reads, where there is one."""
+        return (self.building_a or 0.0) + self.charging_a
+
+    @property
+    def bar_a(self) -> float:
+        """Give how far its bar reaches; a building that exports has no part in it."""
         return max(self.building_a or 0.0, 0.0) + self.charging_a
 
     @property
     def is_over(self) -> bool:
         """Say whether more is drawn than the line may carry."""
-        return self.usable_a is not None and self.total_a > self.usable_a + 0.05
+        return self.usable_a is not None and self.drawn_a > self.usable_a + 0.05
 
     def _share(self, current_a: float | None) -> float | None:
         if current_a is None:
@@ -269,7 +274,7 @@ def _lines(installation: Installation, reading: Reading | None, usable_a: float 
     lines = [
         Line(f"L{line + 1}", building[line], charging[line], usable_a, fuse_a) for line in range(installation.phases)
     ]
-    scale_a = 1.03 * max(fuse_a or 0.0, installation.usable_a or 0.0, 1.0, *(line.total_a for line in lines))
+    scale_a = 1.03 * max(fuse_a or 0.0, installation.usable_a or 0.0, 1.0, *(line.bar_a for line in lines))
     return tuple(replace(line, scale_a=scale_a) for line in lines)
 
 

@@ -76,6 +76,13 @@ def test_a_line_over_the_usable_current_is_over_and_its_bar_still_fits():
     assert lines[0].building_share + lines[0].charging_share <= 100
 
 
+def test_a_line_is_judged_by_what_its_meter_reads_while_stations_still_tell_of_more():
+    add_reading(grid=(20.0, 20.0, 20.0), charging=(70.0, 70.0, 70.0))
+    lines = compute_overview(NOW).lines
+    assert not any(line.is_over for line in lines)
+    assert lines[0].charging_share <= 100
+
+
 def test_the_marks_of_all_lines_stand_under_each_other_when_one_is_over_the_fuse():
     add_reading(grid=(90.0, 40.0, 30.0))
     lines = compute_overview(NOW).lines
