@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from django.http import HttpRequest
 from django.utils import timezone
 from ninja import Router, Schema
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from accounts.access import ADMINISTRATOR
 from energy.external_limit import LONGEST_S, MOST_W, amperes_of, give_limit, lift_limit
@@ -18,6 +18,9 @@ router = Router(tags=["energy"], auth=ADMINISTRATOR)
 
 class LimitIn(Schema):
     """What all stations together may draw, A on each line or W in all; for how long, 900 s where nothing is said."""
+
+    # A mistyped key must not leave a limit standing for another time than was meant.
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     limit_a: Annotated[float, Field(ge=0, le=FUSE_MAXIMUM_A)] | None = None
     limit_w: Annotated[float, Field(ge=0, le=MOST_W)] | None = None

@@ -19,6 +19,7 @@ SAID_OTHERWISE = {
 }
 EXPECTED = {  # pydantic's error types, with its values for them
     "missing": "is missing",
+    "extra_forbidden": "is not known here; /api/docs lists what is",
     "timezone_aware": "expected a time with its zone, such as 2026-01-05T13:00:00Z",
     "dict_type": "expected an object",
     "model_attributes_type": "expected an object",
