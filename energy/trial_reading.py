@@ -17,13 +17,14 @@ FRESH_S = 10.0  # an older reading of the loop says nothing about now
 
 
 class Trouble(StrEnum):
-    """Why there is no reading."""
+    """Why there is no reading; WAITING: the loop has not yet turned since the meter was saved."""
 
     UNREACHABLE = "unreachable"
     REFUSED = "refused"
     IMPLAUSIBLE = "implausible"
     UNUSABLE = "unusable"
     LOOP_SILENT = "loop_silent"
+    WAITING = "waiting"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,8 @@ def reading_of_loop(meter: Meter) -> TrialReading:
     if newest is None or (timezone.now() - newest.at).total_seconds() > FRESH_S:
         return TrialReading(at=newest.at if newest else None, is_of_loop=True, trouble=Trouble.LOOP_SILENT)
     if newest.grid_l1_a is None or newest.grid_l2_a is None or newest.grid_l3_a is None:
+        if meter.failing_since is None:
+            return TrialReading(is_of_loop=True, trouble=Trouble.WAITING)
         return TrialReading(
             at=newest.at, is_of_loop=True, trouble=Trouble.UNREACHABLE, cause=meter_words(meter.last_error)
         )

@@ -351,7 +351,15 @@ def test_the_meter_in_use_is_shown_live(administrator, server):
     Reading.objects.all().delete()
     assert "the control loop does not run" in plain(administrator.get(f"{PAGE}meter-line/"))
     use_meter(server, (None, None, None))
+    Meter.objects.update(failing_since=timezone.now(), last_error="no answer")
     assert "every station is held at its fail-safe current" in plain(administrator.get(f"{PAGE}meter-line/"))
+
+
+def test_a_meter_that_was_just_saved_is_not_called_broken_before_the_loop_has_read_it(administrator, server):
+    use_meter(server, (None, None, None))
+    page = administrator.get(f"{PAGE}meter-line/")
+    assert "The first reading comes with the next cycle" in plain(page)
+    assert "text-red-700" not in page.content.decode()
 
 
 def test_what_a_search_found_can_be_used_and_what_it_left_out_is_said(administrator):
