@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest
 from django.urls import register_converter
 from ninja import Query, Router, Schema, Status
 from ninja.pagination import paginate
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from accounts.access import ADMINISTRATOR, ADVANCED
 from accounts.models import User
@@ -217,6 +217,8 @@ class SecurityEventOut(Schema):
 
 class CommandIn(Schema):
     """An operation of OCPP 1.6 and its payload."""
+
+    model_config = ConfigDict(extra="forbid")
 
     action: Annotated[str, Field(json_schema_extra={"enum": sorted(OPERATIONS)}, examples=["GetConfiguration"])]
     payload: Annotated[dict[str, Any], Field(default_factory=dict, examples=[OPERATIONS["GetConfiguration"]])]

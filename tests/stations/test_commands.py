@@ -140,6 +140,13 @@ async def test_a_body_that_is_none_is_refused_with_each_complaint():
     assert "payload" in answer.json()["message"]
 
 
+async def test_a_mistyped_key_of_a_body_is_refused_and_no_command_is_kept():
+    answer = await command(await token_of("administrator"), "ClearCache", timeout=5)
+    assert answer.status == 422
+    assert "timeout: is not known here" in answer.json()["message"]
+    assert await database_sync_to_async(Command.objects.count)() == 0
+
+
 async def test_who_waits_too_long_is_told_so_and_a_late_answer_changes_nothing():
     token = await token_of("administrator")
     async with Line("/ocpp/CP1") as line:
