@@ -22,9 +22,19 @@ class Progress:
     wired_otherwise: int  # stations that state another phase rotation than the one that is entered
 
     @property
+    def steps(self) -> tuple[bool, ...]:
+        """Say of each step in turn whether it is done."""
+        return (self.has_connected, self.is_shared, self.is_in_service, self.is_access_chosen)
+
+    @property
     def done(self) -> int:
         """Count the steps that are done."""
-        return sum((self.has_connected, self.is_shared, self.is_in_service, self.is_access_chosen))
+        return sum(self.steps)
+
+    @property
+    def next_step(self) -> int | None:
+        """Number the first step that is open, from 1; None: all are done."""
+        return next((number for number, is_done in enumerate(self.steps, start=1) if not is_done), None)
 
 
 def read_progress() -> Progress:

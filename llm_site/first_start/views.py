@@ -16,8 +16,7 @@ from llm_site.first_start.forms import AccessForm, PlaceForm
 from llm_site.first_start.services import finish_first_start, save_access, save_place
 from llm_site.first_start.tutorial import read_progress
 from llm_site.machine_clock import machine_clock
-from llm_site.system.machine import ocpp_addresses
-from stations.addresses import is_this_machine_only, ocpp_address
+from stations.addresses import where_to_connect
 
 DRAFT = "first_start"  # session key of what was entered and left by Back
 
@@ -76,14 +75,7 @@ def skip(request: HttpRequest) -> HttpResponse:
 @never_cache
 def tutorial(request: HttpRequest, *, is_last_step: bool = False) -> HttpResponse:
     """Show what is to be done before cars can charge, and what of it is done (SPEC S6)."""
-    host = request.get_host()
-    context = {
-        "progress": read_progress(),
-        "address": ocpp_address(host, is_secure=request.is_secure()),
-        "is_this_machine_only": is_this_machine_only(host),
-        "addresses": ocpp_addresses() if is_this_machine_only(host) else [],
-        "is_last_step": is_last_step,
-    }
+    context = {"progress": read_progress(), "is_last_step": is_last_step, **where_to_connect(request)}
     return render(request, "first_start/tutorial.html", context)
 
 

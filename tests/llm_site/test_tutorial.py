@@ -12,6 +12,7 @@ from badges.models import Badge, BadgeSettings
 from energy.models import Installation, Meter
 from llm_site.first_start.tutorial import read_progress
 from stations.models import Preconfiguration, Station, StationState
+from tests.stations.machine import stand_at
 
 pytestmark = pytest.mark.django_db
 
@@ -30,7 +31,7 @@ def administrator(client):
 def test_nothing_is_done_as_delivered(administrator):
     page = administrator.get("/tutorial/").content.decode()
     assert read_progress().done == 0
-    assert "0 of 4 are done" in page
+    assert "Done: 0 of 4." in page
     assert page.count("To do") == 4
     assert "Skip the set-up tutorial" in page
 
@@ -106,7 +107,7 @@ def test_the_tutorial_leads_on_when_all_is_done(administrator):
     Station.objects.create(identity="CP1", state=StationState.CONFIGURED, connected_at=timezone.now())
     Badge.objects.create(id_tag="04A1")
     page = administrator.get("/tutorial/").content.decode()
-    assert "4 of 4 are done" in page
+    assert "Done: 4 of 4." in page
     assert "Skip the set-up tutorial" not in page
 
 
@@ -116,9 +117,36 @@ def test_the_tutorial_gives_the_address_that_the_browser_has_used(administrator)
     assert "Your browser runs on the machine itself" not in page
 
 
-def test_the_tutorial_says_where_the_address_is_of_no_use_to_stations(administrator):
+def test_the_tutorial_gives_addresses_that_stations_can_reach_where_the_browser_runs_on_the_machine(
+    administrator, monkeypatch
+):
+    stand_at(monkeypatch, "127.0.0.1", "10.0.0.2", "192.168.1.2")
+    page = administrator.get("/tutorial/", headers={"host": "localhost:8000"}).content.decode()
+    assert re.findall("<code>(ws.*?)&lt;", page) == ["ws://10.0.0.2:8000/ocpp/", "ws://192.168.1.2:8000/ocpp/"]
+    assert "Each works in its own network" in page
+    assert "Your browser runs on the machine itself" not in page
+
+
+def test_the_tutorial_says_where_the_only_address_known_is_of_no_use_to_stations(administrator, monkeypatch):
+    stand_at(monkeypatch)
     page = administrator.get("/tutorial/", headers={"host": "localhost:8000"}).content.decode()
     assert "Your browser runs on the machine itself" in page
+
+
+def test_one_button_of_the_tutorial_leads_to_the_first_step_that_is_open(administrator):
+    def next_link():
+        page = administrator.get("/tutorial/").content.decode()
+        return re.findall(r'<a href="([^"]+)" class="button"', page)
+
+    assert next_link() == [reverse("admin:stations_station_search")]
+    Station.objects.create(identity="CP1", connected_at=timezone.now())
+    assert next_link() == [reverse("admin:energy_installation_changelist")]
+    Installation.objects.update_or_create(pk=1, defaults={"mode": "static", "static_limit_a": 32})
+    assert next_link() == [reverse("admin:stations_station_changelist")]
+    Station.objects.update(state=StationState.CONFIGURED)
+    assert next_link() == [reverse("admin:badges_badgesettings_changelist")]
+    Badge.objects.create(id_tag="04A1")
+    assert next_link() == []
 
 
 def test_the_tutorial_gives_an_address_with_tls_where_it_is_served(administrator, settings):
