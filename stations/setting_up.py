@@ -115,9 +115,14 @@ def stated_rotation(station: Station) -> str:
     return "" if says_nothing or stated == station.phase_rotation else stated
 
 
+def wired_otherwise() -> list[int]:
+    """List the stations (keys) that state another phase rotation than the one that is entered."""
+    return [known.pk for known in Station.objects.select_related("preconfiguration") if stated_rotation(known)]
+
+
 def count_wired_otherwise() -> int:
-    """Count the stations that state another phase rotation than the one that is entered."""
-    return sum(bool(stated_rotation(station)) for station in Station.objects.select_related("preconfiguration"))
+    """Count them."""
+    return len(wired_otherwise())
 
 
 @transaction.atomic

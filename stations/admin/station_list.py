@@ -35,10 +35,10 @@ from stations.ordering import by_name
 from stations.reported_words import ago, in_amperes
 from stations.setting_up import (
     approve_stations,
-    count_wired_otherwise,
     stated_rotation,
     take_out_of_service,
     take_stated_rotations,
+    wired_otherwise,
 )
 
 FRESH = timedelta(minutes=1)
@@ -135,7 +135,7 @@ class StationList(ModelAdmin):  # type: ignore[misc]
         here = {
             **where_to_connect(request),
             "stations": Station.objects.count(),
-            "wired_otherwise": count_wired_otherwise(),
+            "wired_otherwise": wired_otherwise(),
             "waiting": waiting,
             "may_take_all": len(waiting) <= (self.list_per_page if room is None else room),
             "room": room,

@@ -52,13 +52,17 @@ def test_an_empty_list_says_which_address_to_enter_at_a_station(admin):
     assert "nothing here yet" not in page
 
 
+def fields_of_the_form_with(button, page):
+    """Return what the form of a button would send, without its token."""
+    form = page[page.rindex("<form", 0, page.index(button)) : page.index(button)]
+    entered = re.findall(r'<input name="(_?\w+)" type="hidden" value="(\w+)"', form)
+    return {name: [value for other, value in entered if other == name] for name, _value in entered}
+
+
 def test_those_that_wait_are_taken_into_service_with_one_button(admin):
     waiting = [add("CP1"), add("CP2")]
     out = add("CP3", state="not_usable")
-    page = shown(admin)
-    form = page[page.rindex("<form", 0, page.index("Take all 2 into service")) : page.index("Take all 2 into service")]
-    entered = re.findall(r'<input name="(_?\w+)" type="hidden" value="(\w+)"', form)
-    fields = {name: [value for other, value in entered if other == name] for name, _value in entered}
+    fields = fields_of_the_form_with("Take all 2 into service", shown(admin))
     assert fields == {"action": ["approve"], "_selected_action": [str(station.pk) for station in waiting]}
     admin.post(LIST, fields)
     assert {*Station.objects.filter(state="configured")} == {*waiting}
@@ -272,6 +276,18 @@ def test_a_wiring_that_the_station_says_otherwise_is_marked_and_can_be_entered(a
     assert "says L2L3L1" in rows(shown(admin))[0]
     assert "1 station says that its phases are wired otherwise than entered" in shown(admin)
     act(admin, "take_rotation", station)
+    assert "wired otherwise" not in shown(admin)
+
+
+def test_what_stations_say_of_their_wiring_is_entered_with_one_button(admin):
+    add("CP3")
+    stating = [add("CP1"), add("CP2")]
+    for station in stating:
+        reported = {"ConnectorPhaseRotation": ["0.STR,1.STR", False]}
+        Preconfiguration.objects.create(station=station, reported=reported)
+    fields = fields_of_the_form_with("Enter the phase rotations that all 2 say", shown(admin))
+    assert fields == {"action": ["take_rotation"], "_selected_action": [str(station.pk) for station in stating]}
+    admin.post(LIST, fields)
     assert "wired otherwise" not in shown(admin)
     (row,) = rows(shown(admin))
     assert ("L2L3L1" in row, "says" in row) == (True, False)
