@@ -4,6 +4,8 @@ import ctypes
 import subprocess
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+
 PROGRAM_TIMEOUT_S = 0.4
 UNSYNCHRONISED, NANOSECONDS = 0x0040, 0x2000  # STA_UNSYNC and STA_NANO of adjtimex(2)
 
@@ -12,8 +14,8 @@ UNSYNCHRONISED, NANOSECONDS = 0x0040, 0x2000  # STA_UNSYNC and STA_NANO of adjti
 class MachineClock:
     """The state of the clock. `is_synchronised` is None where the machine does not say.
 
-    `source` names what keeps it, empty where nothing is known. `offset_s` is what is still being corrected, `error_s`
-    the most it may be wrong by; both None where not known.
+    `source` names what keeps it, in the visitor's language, empty where nothing is known. `offset_s` is what is still
+    being corrected, `error_s` the most it may be wrong by; both None where not known.
     """
 
     is_synchronised: bool | None
@@ -58,9 +60,9 @@ def _kernel_clock() -> MachineClock:
     if answer < 0:
         return MachineClock(None, "")
     if state.status & UNSYNCHRONISED:
-        return MachineClock(False, "kernel")
+        return MachineClock(False, _("operating system"))
     unit_s = 1e-9 if state.status & NANOSECONDS else 1e-6
-    return MachineClock(True, "kernel", state.offset * unit_s, state.maxerror * 1e-6)
+    return MachineClock(True, _("operating system"), state.offset * unit_s, state.maxerror * 1e-6)
 
 
 def _answer(*command: str) -> str:
