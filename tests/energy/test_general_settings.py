@@ -412,8 +412,8 @@ def test_a_search_that_stands_still_is_said_to_begin_anew_when_it_is_started_aga
 
 
 def test_a_search_without_a_place_is_refused_in_words(administrator):
-    said = plain(administrator.post(f"{PAGE}meter-search/start/", headers={"hx-request": "true"}))
-    assert "Say where to search" in said
+    page = administrator.post(f"{PAGE}meter-search/start/", headers={"hx-request": "true"}).content.decode()
+    assert re.search('<span class="text-red-700[^>]*>Say where to search', page)
 
 
 @pytest.mark.parametrize("role", ["standard", "advanced"])
