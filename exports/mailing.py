@@ -14,9 +14,11 @@ from django.utils.translation import gettext as _
 from energy.models import Installation
 from exports.formats import as_csv, write_csv
 from exports.models import ExportSettings, MailState, MonthlyMail
+from exports.off_peak import tariff
+from exports.one_moment import one_moment
 from exports.period import month_of, months
 from exports.rows import rows_of
-from exports.summary import summarise, summary_lines
+from exports.summary import add_up, summary_lines
 from stations.models import Transaction
 
 logger = logging.getLogger(__name__)
@@ -106,11 +108,13 @@ def send_mail(*, month: date, settings: ExportSettings) -> None:
 
 
 def compose(month: date, settings: ExportSettings, zone: tzinfo) -> EmailMessage:
-    """Write the e-mail of a month, with its transactions and its summary as CSV."""
-    period = month_of(month, zone)
-    summed = summarise(period)
+    """Write the e-mail of a month, with its transactions and its summary as CSV, both of one moment."""
+    period, prices, installation = month_of(month, zone), tariff(), Installation.get_solo()
+    with one_moment():
+        summed = add_up(period, prices)
+        transactions = b"".join(as_csv(rows_of(period), zone))
     words = {
-        "site": Installation.get_solo().name or _("Local load manager"),
+        "site": installation.name or _("Local load manager"),
         "month": date_format(month, "F Y"),
         "sessions": summed.total.sessions,
         "energy": number_format(summed.total.energy_wh / 1000, decimal_pos=3, use_l10n=True),
@@ -125,9 +129,6 @@ def compose(month: date, settings: ExportSettings, zone: tzinfo) -> EmailMessage
         % words,
         to=addresses_in(settings.mail_to),
     )
-    for name, content in (
-        ("transactions", b"".join(as_csv(rows_of(period), zone))),
-        ("summary", write_csv(list(summary_lines(summed)))),
-    ):
+    for name, content in (("transactions", transactions), ("summary", write_csv(list(summary_lines(summed))))):
         message.attach(f"{name}-{month:%Y-%m}.csv", content, "text/csv")
     return message

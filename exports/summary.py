@@ -12,6 +12,7 @@ from badges.models import Badge
 from exports.columns import defuse, write_energy
 from exports.models import ImportedTransaction
 from exports.off_peak import ENDED, Ended, Split, is_kept, splits_of, tariff
+from exports.one_moment import one_moment
 from exports.period import Period
 from exports.tariff import CENT, Tariff
 from stations.models import Connector, Transaction
@@ -113,8 +114,6 @@ class _Names:
 
     def ours(self, id_tag: str, badge: int | None, *place: Any) -> tuple[Who, Who]:
         """Name who charged: at a connector, or at a station that was deleted (see COLUMNS_OF)."""
-        if len(place) == 1 and place[0] not in self._stations:
-            self._stations = _stations()  # it came just now
         station = self._stations[place[0]] if len(place) == 1 else _station(*place)
         return _badge(id_tag, self._comments.get(badge or 0, "")), station
 
@@ -144,7 +143,17 @@ def summarise(period: Period, *, at_most: int | None = None) -> Summary:
 
     Raises NotSplitYet where more than `at_most` would have to be looked at one by one.
     """
-    prices, names = tariff(), _Names()
+    prices = tariff()
+    with one_moment():
+        return add_up(period, prices, at_most=at_most)
+
+
+def add_up(period: Period, prices: Tariff, *, at_most: int | None = None) -> Summary:
+    """Add them up within the caller's `one_moment`: else what ends or is split between two statements is in neither.
+
+    `prices` are asked for before it, as their row may have to be written.
+    """
+    names = _Names()
     begun = Transaction.objects.filter(started_at__gte=period.since, started_at__lt=period.until)
     hours = prices.off_peak.hours_in(period.zone)
     is_known = Q(meter_stop_wh__lte=F("meter_start_wh") + LARGEST_WH)

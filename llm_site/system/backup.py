@@ -4,8 +4,6 @@ import hashlib
 import json
 import os
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -17,6 +15,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
 from energy.models import Installation
+from exports.one_moment import one_moment
 from llm_site.system.archive import (
     FORMAT,
     MANIFEST,
@@ -33,9 +32,6 @@ from llm_site.system.identity import uid
 ROWS_AT_ONCE = 2000
 COMPRESSION = 3  # beyond it, a tenth less for twice the time
 LARGEST_FILE = 2**18
-
-# Both leave writers alone; Django's own transactions on SQLite would not.
-_SNAPSHOT = {"sqlite": "BEGIN", "postgresql": "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"}
 
 
 def sealed_secrets(passphrase: str) -> dict[str, Any]:
@@ -61,7 +57,7 @@ def write_backup(target: Path, *, secrets: dict[str, Any], report: Report) -> Ma
     part = target.with_name(f"{target.name}.part")
     try:
         with open(part, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
-            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=COMPRESSION) as archive, _snapshot():
+            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=COMPRESSION) as archive, one_moment():
                 manifest = _write(archive, own_uid, secrets, report)
             file.flush()
             os.fsync(file.fileno())
@@ -69,18 +65,6 @@ def write_backup(target: Path, *, secrets: dict[str, Any], report: Report) -> Ma
     finally:
         part.unlink(missing_ok=True)
     return manifest
-
-
-@contextmanager
-def _snapshot() -> Iterator[None]:
-    """See the database as it is now, however long it takes."""
-    with connection.cursor() as cursor:
-        cursor.execute(_SNAPSHOT[connection.vendor])
-    try:
-        yield
-    finally:
-        with connection.cursor() as cursor:
-            cursor.execute("ROLLBACK")
 
 
 def _write(archive: zipfile.ZipFile, own_uid: str, secrets: dict[str, Any], report: Report) -> Manifest:

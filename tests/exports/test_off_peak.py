@@ -1,17 +1,22 @@
 """What was charged off-peak is kept before the meter values that tell it are deleted: cost stays what it was."""
 
+import threading
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from random import Random
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.db import connection, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from energy import upkeep
 from exports import off_peak, summary_views
+from exports.mailing import compose
 from exports.models import ExportSettings, OffPeakEnergy
 from exports.off_peak import keep_on
+from exports.one_moment import one_moment
 from exports.period import Period
 from exports.summary import NotSplitYet, summarise
 from stations.models import MeterValue, Transaction
@@ -193,3 +198,78 @@ def test_while_many_are_looked_up_the_page_says_how_far_it_is(administrator, mon
     keep_on()
     assert administrator.get("/export/summary/", days, headers={"HX-Request": "true"})["HX-Refresh"] == "true"
     assert administrator.get("/export/summary/", days).context["summary"].total.cost == Decimal("10.00")
+
+
+# --- while others write
+
+
+@pytest.fixture
+def after_each_reading():
+    """Let others write after each reading of transactions, until this is called: `writes` is what they do."""
+    writes = []
+
+    def write():
+        timezone.activate(PARIS)
+        for one in writes:
+            one()
+        connection.close()
+
+    def wrapper(execute, sql, *rest):
+        result = execute(sql, *rest)
+        if 'FROM "stations_transaction"' in sql:
+            other = threading.Thread(target=write)
+            other.start()
+            other.join()
+        return result
+
+    with connection.execute_wrapper(wrapper):
+        yield writes
+
+
+def end_all():
+    Transaction.objects.filter(stopped_at=None).update(stopped_at=BEGIN + 9 * HOUR, meter_stop_wh=1000)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_the_worker_keeps_or_a_station_ends_meanwhile_is_in_the_sums_once(after_each_reading):
+    set_off_peak("22:00-06:00")
+    connector = garage()
+    for hour in range(4):
+        charged(connector, BEGIN + hour * HOUR, BEGIN + (hour + 1) * HOUR, wh=1000)
+    charged(connector, BEGIN + 8 * HOUR)
+    after_each_reading += [keep_on, end_all]
+    meanwhile = summarise(YEAR).total
+    assert (meanwhile.sessions, meanwhile.unknown, meanwhile.energy_wh) == (5, 1, 4000)
+    assert OffPeakEnergy.objects.count() == 5, "nobody was kept from writing"
+    after = summarise(YEAR).total
+    assert (after.sessions, after.unknown, after.energy_wh) == (5, 0, 5000)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_both_files_of_an_email_tell_the_same_moment(after_each_reading):
+    charged(garage(), BEGIN)
+    after_each_reading.append(end_all)
+    mail = compose(date(2026, 1, 1), ExportSettings.get_solo(), PARIS)
+    transactions, summary = (content for _name, content, _type in mail.attachments)
+    assert ",1.000" not in transactions
+    assert summary.splitlines()[-1] == "total,,,1,1,0.000,,,0"
+    assert ",1.000" in compose(date(2026, 1, 1), ExportSettings.get_solo(), PARIS).attachments[0][1]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_moment_is_over_also_where_it_broke_off():
+    set_off_peak("22:00-06:00")
+    charged(garage(), BEGIN, BEGIN + HOUR, wh=1000)
+    for asked in (breaks_off, lambda: summarise(YEAR, at_most=0)):
+        with pytest.raises(NotSplitYet):
+            asked()
+        with transaction.atomic():
+            Transaction.objects.update(meter_stop_wh=F("meter_stop_wh") + 1000)
+    connection.close()
+    assert Transaction.objects.get().meter_stop_wh == 3000, "what is written after it is there to stay"
+
+
+def breaks_off():
+    with one_moment():
+        Transaction.objects.get()
+        raise NotSplitYet(0, 1)
