@@ -164,19 +164,26 @@ def _obey(request: HttpRequest, history: HistoryImport) -> HttpResponse:
     elif "stop" in request.POST:
         stop_import(pk=history.pk)
     elif "undo" in request.POST:
-        taken_out, given_back = undo_import(pk=history.pk)
+        undone = undo_import(pk=history.pk)
         text = ngettext(
             "The import was undone: %(count)d charging session was taken out again.",
             "The import was undone: %(count)d charging sessions were taken out again.",
-            taken_out,
+            undone.taken_out,
         )
-        messages.success(request, text % {"count": taken_out})
-        if given_back:
+        messages.success(request, text % {"count": undone.taken_out})
+        if undone.kept:
+            text = ngettext(
+                "%(count)d charging session stays, as a later import told it too.",
+                "%(count)d charging sessions stay, as later imports told them too.",
+                undone.kept,
+            )
+            messages.success(request, text % {"count": undone.kept})
+        if undone.given_back:
             text = ngettext(
                 "%(count)d charging session that it had changed is as it was before.",
                 "%(count)d charging sessions that it had changed are as they were before.",
-                given_back,
+                undone.given_back,
             )
-            messages.success(request, text % {"count": given_back})
+            messages.success(request, text % {"count": undone.given_back})
         return redirect("history-import-file")
     return redirect(request.path)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from celery import current_app
@@ -147,35 +147,55 @@ def stop_import(*, pk: int) -> None:
     HistoryImport.objects.filter(pk=pk, state=ImportState.RUNNING).update(state=ImportState.STOPPED)
 
 
-@transaction.atomic
-def undo_import(*, pk: int) -> tuple[int, int]:
-    """Take out the transactions that an import brought, give back what it changed, and forget it; returns how many.
+class Undone(NamedTuple):
+    """How many charging sessions were taken out, tell again what they told before, and stay as another import's."""
 
-    What a later import changed again stays as that left it: undoing the later one gives back what was before both.
+    taken_out: int
+    given_back: int
+    kept: int
+
+
+@transaction.atomic
+def undo_import(*, pk: int) -> Undone:
+    """Take out the transactions that an import alone brought, give back what it changed, and forget it.
+
+    What a later import told too stays as that told it: undoing the later one gives back what was before both.
     """
     history = HistoryImport.objects.select_for_update().get(pk=pk)
-    FormerTold.objects.filter(transaction__brought_by=history).delete()
+    heir = FormerTold.objects.filter(transaction=OuterRef("pk")).order_by("pk").values("changed_by")[:1]
+    kept = history.transactions.filter(former__isnull=False).update(brought_by=Subquery(heir))
+    FormerTold.objects.filter(changed_by=F("transaction__brought_by")).delete()  # nobody told it before its heir
     later = FormerTold.objects.filter(transaction=OuterRef("transaction"), pk__gt=OuterRef("pk")).order_by("pk")
     former = history.former.annotate(later=Subquery(later.values("pk")[:1])).select_related("transaction")
     given_back = 0
     while batch := list(former.order_by("pk")[:BATCH]):
-        _give_back(batch)
-        given_back += len(batch)
+        given_back += _give_back(batch)
         FormerTold.objects.filter(pk__in=[one.pk for one in batch]).delete()
     taken_out = history.transactions.all().delete()[0]
     history.delete()
-    return taken_out, given_back
+    return Undone(taken_out, given_back, kept)
 
 
-def _give_back(former: list[Any]) -> None:
-    """Let transactions tell what they told before: where a later import changed them, to whoever undoes that."""
+def _give_back(former: list[Any]) -> int:
+    """Let transactions tell what they told before: where a later import told them, to whoever undoes that.
+
+    Returns how many tell something else now.
+    """
     followers = FormerTold.objects.in_bulk([one.later for one in former if one.later])
+    changed = []
     for one in former:
         target = followers[one.later] if one.later else one.transaction
+        if not one.later and _told(target) != _told(one):
+            changed.append(target)
         for name in TOLD:
             setattr(target, name, getattr(one, name))
-    ImportedTransaction.objects.bulk_update([one.transaction for one in former if not one.later], TOLD)
+    ImportedTransaction.objects.bulk_update(changed, TOLD)
     FormerTold.objects.bulk_update(followers.values(), TOLD)
+    return len(changed)
+
+
+def _told(row: OldTold) -> list[object]:
+    return [getattr(row, name) for name in TOLD]
 
 
 def import_on(*, pk: int) -> bool:
@@ -204,9 +224,9 @@ def _write(history: HistoryImport, rows: list[OldRow], count: int) -> bool:
     fates = dict(zip(once, _fates(list(once.values()), ZoneInfo(history.time_zone)), strict=True))
     known = _known(list(once.values()))
     changed = [known[key] for key, fate in fates.items() if fate == Fate.CHANGED]
-    former = [
-        FormerTold(transaction=one, changed_by=history, **{name: getattr(one, name) for name in TOLD})
-        for one in changed
+    former = [  # also of what it tells alike: that stays where the import that brought it is undone
+        FormerTold(transaction=one, changed_by=history, **dict(zip(TOLD, _told(one), strict=True)))
+        for one in (known[key] for key, fate in fates.items() if fate in (Fate.CHANGED, Fate.UNCHANGED))
         if one.brought_by_id != history.pk
     ]
     FormerTold.objects.bulk_create(former, ignore_conflicts=True)  # a file that names it twice: the first counts

@@ -108,7 +108,7 @@ class ImportedTransaction(OldTold):
 
 
 class FormerTold(OldTold):
-    """What an imported transaction told before an import changed it: undoing that import brings it back."""
+    """What an imported transaction told before another import told it too: undoing that import brings it back."""
 
     # Deleted by hand before its transaction: a cascade would first read the whole import into memory.
     transaction = models.ForeignKey(ImportedTransaction, models.DO_NOTHING, related_name="former")

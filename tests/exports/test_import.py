@@ -3,6 +3,7 @@
 import csv
 import io
 from datetime import UTC, date, datetime, timedelta
+from itertools import permutations
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -92,25 +93,38 @@ def test_undoing_an_import_gives_back_what_it_changed():
     imported(f"{HEADING}\n{UNENDED}")
     before = ImportedTransaction.objects.values().get()
     later = imported(f"{HEADING}\n{FIRST}\n{NAMED}\n{FIRST.replace('1,', '2,', 1)}")
-    assert undo_import(pk=later.pk) == (1, 1)
+    assert undo_import(pk=later.pk) == (1, 1, 0)
     assert ImportedTransaction.objects.values().get() == before
 
 
-@pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0)])
-def test_imports_are_undone_in_any_order(order):
-    files = [UNENDED, FIRST, NAMED]
-    told = ["N/A,", "N/A,0.679", "Anna,0.679"]
+@pytest.mark.parametrize("files", [(UNENDED, FIRST, NAMED), (FIRST, FIRST, NAMED), (UNENDED, NAMED, NAMED)])
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_imports_are_undone_in_any_order_and_what_the_others_tell_is_left(files, order):
+    told = {UNENDED: "N/A,", FIRST: "N/A,0.679", NAMED: "Anna,0.679"}
     imports = [imported(f"{HEADING}\n{file}") for file in files]
     left = {0, 1, 2}
     for one in order:
         undo_import(pk=imports[one].pk)
         left.remove(one)
         shown = exported().splitlines()[1:]
-        if 0 in left:
-            assert [line.endswith(told[max(left)]) for line in shown] == [True]
-        else:
-            assert shown == [], "the import that brought it takes it along"
+        assert [line.endswith(told[files[max(left)]]) for line in shown] == ([True] if left else [])
     assert not FormerTold.objects.exists()
+
+
+def test_what_was_imported_in_the_wrong_unit_can_be_imported_anew_and_undone():
+    wrong = imported(f"{HEADING}\n{FIRST}", is_wh=False)
+    imported(f"{HEADING}\n{FIRST}")
+    assert undo_import(pk=wrong.pk) == (0, 0, 1)
+    assert ImportedTransaction.objects.get().energy_wh == 679
+
+
+def test_what_a_longer_file_tells_again_stays_when_the_shorter_is_undone():
+    second, third = FIRST.replace("1,", "2,", 1), FIRST.replace("1,", "3,", 1)
+    shorter = imported(f"{HEADING}\n{FIRST}\n{second}")
+    longer = imported(f"{HEADING}\n{second}\n{third}")
+    assert (longer.added, longer.changed) == (1, 0)
+    assert undo_import(pk=shorter.pk) == (1, 0, 1)
+    assert undo_import(pk=longer.pk) == (2, 0, 0)
 
 
 def test_a_row_that_stands_in_the_file_twice_is_imported_once():
@@ -193,8 +207,10 @@ def test_the_unit_can_be_chosen(administrator):
 
 
 def test_an_import_is_undone_as_a_whole(administrator):
-    history = imported(MANUAL)
-    administrator.post(f"/export/import/{history.pk}/", {"undo": "1"})
+    history, later = imported(MANUAL), imported(MANUAL)
+    answer = administrator.post(f"/export/import/{history.pk}/", {"undo": "1"}, follow=True)
+    assert "34 charging sessions stay, as later imports told them too." in answer.content.decode()
+    administrator.post(f"/export/import/{later.pk}/", {"undo": "1"})
     assert not ImportedTransaction.objects.exists()
     assert not HistoryImport.objects.exists()
 
