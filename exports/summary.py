@@ -19,7 +19,6 @@ from stations.models import Connector, Transaction
 
 LARGEST_WH = 2**31  # what is more, no car took: it is priced one by one, where whole numbers do not overflow
 PAGE = 500
-NOTHING = Split(0, is_estimated=False)
 COLUMNS_OF = {False: ("connector",), True: ("station_identity", "station_name", "station_mac_address")}  # deleted: True
 
 
@@ -114,11 +113,17 @@ class _Names:
 
     def ours(self, id_tag: str, badge: int | None, *place: Any) -> tuple[Who, Who]:
         """Name who charged: at a connector, or at a station that was deleted (see COLUMNS_OF)."""
-        station = self._stations[place[0]] if len(place) == 1 else _station(*place)
+        station = self._stations[place[0]] if len(place) == 1 else self._deleted(*place)
         return _badge(id_tag, self._comments.get(badge or 0, "")), station
 
+    def _deleted(self, *told: str) -> Who:
+        """Name a station that was deleted: what an old device tells of its address is still of it."""
+        station = _station(*told)
+        self._by_address.setdefault(station.id.lower(), station)
+        return station
+
     def old(self, id_tag: str, badge_name: str, address: str, name: str) -> tuple[Who, Who]:
-        """Name who charged as an old device tells it: the address says whether that station is here."""
+        """Name who charged as an old device tells it, after all of `ours`: the address says which station that is."""
         here = self._by_address.get(address.lower()) if address else None
         return _badge(id_tag, badge_name), here or Who(address.lower() or f"name {name}", address, name)
 
@@ -228,8 +233,10 @@ def _priced(sessions: Iterator[_Session], prices: Tariff, period: Period) -> Ite
         if prices.has_two_prices:
             splits = iter(splits_of([one.ended for one in page if one.ended], prices.off_peak, period.zone))
         for one in page:
-            split = next(splits, NOTHING) if one.ended else NOTHING
-            energy_wh, cost = one.energy_wh or 0, prices.cost(one.energy_wh or 0, split.off_peak_wh) or Decimal(0)
+            energy_wh = one.energy_wh or 0
+            unsplit = Split(0, is_estimated=prices.has_two_prices and energy_wh > 0)
+            split = next(splits, unsplit) if one.ended else unsplit
+            cost = prices.cost(energy_wh, split.off_peak_wh) or Decimal(0)
             yield Part(one.badge, one.station, 1, int(one.energy_wh is None), energy_wh, cost, int(split.is_estimated))
 
 

@@ -155,11 +155,14 @@ def sessions():
     charged(second, NOON, NOON + HOUR, wh=1000, id_tag="CAFE02", comment="Luc")
     charged(second, NOON + 3 * HOUR, NOON + 4 * HOUR, wh=2000)
     charged(second, NOON + 5 * HOUR, id_tag="CAFE02")
+    old_session(station_mac_address="a0:02:4a:e0:a3:c5")
+
+
+def old_session(**given):
     brought_by = HistoryImport.objects.create(file_name="old.csv", time_zone="Europe/Paris", is_wh=True)
-    old = {"station_mac_address": "a0:02:4a:e0:a3:c5", "id_tag": "cafe02", "energy_wh": 4000, "brought_by": brought_by}
-    ImportedTransaction.objects.create(
-        number=1, started_at=paris(2026, 1, 9, 23), stopped_at=paris(2026, 1, 10, 1), **old
-    )
+    old = {"number": 1, "id_tag": "cafe02", "energy_wh": 4000, "brought_by": brought_by}
+    times = {"started_at": paris(2026, 1, 9, 23), "stopped_at": paris(2026, 1, 10, 1)}
+    return ImportedTransaction.objects.create(**{**old, **times, **given})
 
 
 def january():
@@ -204,6 +207,26 @@ def test_a_deleted_station_that_comes_back_is_one():
     summary = january()
     assert [(one.name, one.sessions, one.energy_wh) for one in summary.stations] == [("Place 1", 2, 3000)]
     assert [(one.key, one.sessions) for one in summary.badges] == [("CAFE01", 2)]
+
+
+def test_a_deleted_station_stays_one_with_its_history_of_the_old_device():
+    first = garage()
+    charged(first, NOON, NOON + HOUR, wh=1000)
+    old_session(station_mac_address="A0:02:4A:E0:A3:C5", station_name="Garage")
+    before = january().stations
+    assert told(before) == [("a0:02:4a:e0:a3:c5", "Place 1", 2, 0, 5000, "0.00")]
+    delete_stations(station_ids=[first.station_id])
+    assert january().stations == before
+
+
+def test_energy_without_an_end_is_estimated_where_there_are_two_prices():
+    old_session(stopped_at=None)
+    for more, estimated in (({}, 0), ({"off_peak_price": "0.15", "off_peak_times": "22:00-06:00"}, 1)):
+        ExportSettings.objects.update_or_create(pk=1, defaults={"price": "0.25", **more})
+        total = january().total
+        assert (total.cost, total.estimated) == (Decimal("1.00"), estimated)
+    ImportedTransaction.objects.update(energy_wh=None)
+    assert january().total.estimated == 0
 
 
 def test_energy_and_prices_at_their_limits_are_added_up():
