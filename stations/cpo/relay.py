@@ -8,6 +8,7 @@ import asyncio
 import base64
 import contextlib
 import logging
+import math
 import random
 import ssl
 from collections.abc import Callable, Coroutine
@@ -92,7 +93,7 @@ class Relay:
         self._numbers = 0
         self._said: dict[Any, tuple[str, Payload]] = {}
         self._triggered: dict[Any, tuple[str, Payload]] = {}
-        self._must_boot = False
+        self._must_boot, self._tried_at = False, -math.inf
         self._in_flight: int | None = None
         self._starts: dict[int, asyncio.Future[Payload]] = {}
         self._requests: asyncio.Queue[frames.Call] = asyncio.Queue(MOST_REQUESTS)
@@ -290,7 +291,7 @@ class Relay:
         beat_at = 0.0
         while True:
             self._news.clear()
-            if self._must_boot:
+            if asyncio.get_running_loop().time() >= self._boot_due_at():
                 interval_s = await self._boot()
             if asyncio.get_running_loop().time() >= beat_at:
                 beat_s = await in_database(heartbeat_s, link_id=self.terms.link_id, otherwise=interval_s)
@@ -303,12 +304,12 @@ class Relay:
             if message is not None:
                 await self._deliver(message)
             else:
-                await self._wait_for_news(next_at, beat_at)
+                await self._wait_for_news(next_at, min(beat_at, self._boot_due_at()))
 
-    async def _wait_for_news(self, next_at: datetime | None, beat_at: float) -> None:
-        """Wait until there is something to tell, until a message may be tried again, or until the next heartbeat."""
+    async def _wait_for_news(self, next_at: datetime | None, due_at: float) -> None:
+        """Wait until there is something to tell, until a message may be tried again, or until something is due."""
         again_s = LOOK_AGAIN_S if next_at is None else (next_at - timezone.now()).total_seconds()
-        wait_s = min(again_s, beat_at - asyncio.get_running_loop().time(), LOOK_AGAIN_S)
+        wait_s = min(again_s, due_at - asyncio.get_running_loop().time(), LOOK_AGAIN_S)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(wait_s, 0.0)):
                 await self._news.wait()
@@ -324,6 +325,7 @@ class Relay:
                 answer = await self.call("BootNotification", boot)
             except OcppError as error:
                 raise Nonsense(f"BootNotification: {error}") from None
+            self._tried_at = asyncio.get_running_loop().time()
             state = STATES.get(str(answer.get("status")))
             if state is None:
                 raise Nonsense(f"BootNotification: {str(answer)[:100]}")
@@ -335,11 +337,15 @@ class Relay:
                 return interval_s
             await self._wait_to_boot(max(SHORTEST_INTERVAL_S, interval_s))
 
+    def _boot_due_at(self) -> float:
+        """Return when the station is introduced again, by the clock of the loop: not at once, however often asked."""
+        return self._tried_at + SHORTEST_INTERVAL_S if self._must_boot else math.inf
+
     async def _wait_to_boot(self, wait_s: float) -> None:
         """Wait to boot again, or until the station does; meanwhile a Pending operator hears what it triggers (§4.2)."""
         loop = asyncio.get_running_loop()
         boot_at = loop.time() + wait_s
-        while (left_s := boot_at - loop.time()) > 0 and not self._must_boot:
+        while (left_s := min(boot_at, self._boot_due_at()) - loop.time()) > 0:
             self._news.clear()
             if self._triggered:
                 await self._tell(self._triggered.pop(next(iter(self._triggered))))

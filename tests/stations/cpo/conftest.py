@@ -12,6 +12,7 @@ async def relays(monkeypatch, closed_connections):  # noqa: ARG001 (it ends afte
     monkeypatch.setattr(links, "LOOK_EACH_S", 0.02)
     monkeypatch.setattr(links, "THIN_OUT_EACH_S", 0.05)
     monkeypatch.setattr(relay, "backoff_s", lambda _tries, _spread: 0.02)
+    monkeypatch.setattr(relay, "SHORTEST_INTERVAL_S", 0.02)
     monkeypatch.setattr(outbox, "backoff_s", lambda _refusals: 0.0)
     monkeypatch.setattr(standing, "AWAITS_BOOT", timedelta())
     links.start_relays()

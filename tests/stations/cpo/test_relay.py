@@ -108,6 +108,25 @@ async def test_a_pending_operator_hears_what_it_triggers_and_nothing_else_until_
     assert operator.faults == []
 
 
+@pytest.mark.parametrize("status", ["Pending", "Accepted"])
+async def test_however_often_a_boot_is_triggered_it_is_told_no_sooner_than_after_the_shortest_interval(
+    status, monkeypatch
+):
+    monkeypatch.setattr(relay, "SHORTEST_INTERVAL_S", 86_400.0)
+    async with Operator() as operator:
+        operator.replies["BootNotification"] = not_yet(status, 86_400)
+        async with Garage(operator):
+            await is_state(status.lower(), "")
+            heard = len(operator.all("Heartbeat"))
+            for _trigger in range(3):
+                said = await operator.ask("TriggerMessage", requestedMessage="BootNotification")
+                assert said == {"status": "Accepted"}
+                await operator.ask("TriggerMessage", requestedMessage="Heartbeat")
+                heard += 1
+                await operator.hears("Heartbeat", heard)
+            assert len(operator.all("BootNotification")) == 1
+
+
 async def test_an_operator_that_rejects_a_station_hears_nothing_until_that_boots_again():
     async with Operator() as operator:
         operator.replies["BootNotification"] = not_yet("Rejected", 1)
