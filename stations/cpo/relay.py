@@ -297,13 +297,13 @@ class Relay:
                 beat_s = await in_database(heartbeat_s, link_id=self.terms.link_id, otherwise=interval_s)
                 beat_at = asyncio.get_running_loop().time() + beat_s
                 self._said["Heartbeat"] = ("Heartbeat", {})
-            if said := self._triggered or self._said:
-                await self._tell(said.pop(next(iter(said))))
-                continue
+            for said in (self._triggered, self._said):  # one of each, then of the queue: none holds up the others
+                if said:
+                    await self._tell(said.pop(next(iter(said))))
             message, next_at = await in_database(next_message, link_id=self.terms.link_id, web_id=settings.WEB_ID)
             if message is not None:
                 await self._deliver(message)
-            else:
+            elif not (self._triggered or self._said):
                 await self._wait_for_news(next_at, min(beat_at, self._boot_due_at()))
 
     async def _wait_for_news(self, next_at: datetime | None, due_at: float) -> None:

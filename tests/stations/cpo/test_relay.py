@@ -332,6 +332,28 @@ async def test_who_floods_the_load_manager_with_requests_leaves_the_others_their
     listening.cancel()
 
 
+@pytest.mark.parametrize("storm", ["triggered", "said"])
+async def test_what_is_triggered_without_end_leaves_the_rest_its_turn(storm):
+    async with Operator() as operator, Garage(operator) as garage:
+        await accepted()
+        told = links.relay_of(garage.station_id)
+
+        def again(_payload):
+            if storm == "triggered":
+                told.tell_triggered({"Heartbeat": ("Heartbeat", {})})
+            else:
+                told.tell("Heartbeat", "Heartbeat", {})
+            return {"currentTime": "2026-01-01T00:00:00Z"}
+
+        operator.replies["Heartbeat"] = again
+        again({})
+        await operator.hears("Heartbeat", 2)
+        await garage.begin()
+        await garage.ask("StatusNotification", connectorId=1, status="Charging", errorCode="NoError")
+        await operator.hears("StartTransaction")
+        await operator.until(lambda: "Charging" in [said["status"] for said in operator.all("StatusNotification")])
+
+
 async def test_an_operator_that_answers_the_boot_with_an_error_is_left_and_asked_again():
     async with Operator() as operator:
         operator.replies["BootNotification"] = refuse("InternalError")
