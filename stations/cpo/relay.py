@@ -119,11 +119,11 @@ class Relay:
                 cause, detail = cause_of(error)
                 if cause is Cause.NETWORK and not isinstance(error, OSError):
                     logger.exception("%s: the connection to the operator broke", self.terms)
+            self._tried_at = asyncio.get_running_loop().time()
+            has_held = self.is_accepted or self._tried_at - opened_at > STEADY_AFTER_S
+            tries = 1 if has_held or cause is Cause.NOT_HEARD else tries + 1
             await self._come_apart(cause, detail)
-            is_steady = asyncio.get_running_loop().time() - opened_at > STEADY_AFTER_S
-            tries = 1 if is_steady else tries + 1
-            pause_s = backoff_s(tries, random.uniform(0.5, 1.0))
-            await (self._wait_to_boot(pause_s) if cause is Cause.NOT_HEARD else asyncio.sleep(pause_s))
+            await self._wait_to_boot(backoff_s(tries + 1, random.uniform(0.5, 1.0)))  # the first pause differs too
 
     async def _connect_and_speak(self) -> None:
         """Connect, speak and listen until either ends; raises what ended it."""
@@ -143,6 +143,7 @@ class Relay:
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
+                self._must_boot = False  # the next connection begins with it
 
     def _connection(self) -> NoRedirects:
         terms = self.terms

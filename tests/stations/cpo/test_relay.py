@@ -490,6 +490,36 @@ async def test_an_operator_that_closes_at_once_is_tried_again():
         await operator.hears("StopTransaction")
 
 
+async def test_an_operator_that_accepted_before_the_connection_broke_is_not_waited_for_ever_longer(monkeypatch):
+    tries = []
+    monkeypatch.setattr(relay, "backoff_s", lambda count, _spread: tries.append(count) or 0.02)
+    async with Operator() as operator, Garage(operator):
+        operator.replies["Heartbeat"] = lambda _payload: CLOSE
+        await operator.hears("Heartbeat", 3)
+        operator.replies["BootNotification"] = lambda _payload: CLOSE
+        await eventually(lambda: len(set(tries[-3:])) == 3)
+        breaks_after_boot = tries[:2]
+        await links.end_relays()
+    assert len(set(breaks_after_boot)) == 1
+    assert tries[-3:] == sorted(tries[-3:])
+
+
+@pytest.mark.parametrize("cause", ["closed", "refused"])
+async def test_a_station_that_boots_is_introduced_though_the_operator_was_to_be_left_for_longer(cause, monkeypatch):
+    monkeypatch.setattr(relay, "backoff_s", lambda _tries, _spread: 300.0)
+    async with Operator() as operator:
+        if cause == "refused":
+            await operator.close()
+        operator.replies["BootNotification"] = lambda _payload: CLOSE
+        async with Garage(operator) as garage:
+            await is_state("unreachable", cause)
+            if cause == "refused":
+                await operator.open()
+            del operator.replies["BootNotification"]
+            await garage.boot()
+            await accepted()
+
+
 def tls_of(folder):
     """Return the TLS of a server and its certificate."""
     key = new_key()
