@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from zlib import crc32
 
 import orjson
 from django.db import connection, transaction
@@ -39,8 +40,11 @@ class Outgoing:
 
     @property
     def message_id(self) -> str:
-        """The same as long as it has no answer, so that the operator can know it again (OCPP-J 1.6 §4.1.4)."""
-        return f"m{self.pk}" if self.tries == 0 else f"m{self.pk}-{self.tries}"
+        """The same as long as it says the same and has no answer: the operator can know it again (OCPP-J 1.6 §4.1.4).
+
+        One that says something else since (`take_back`) must not be taken for what the operator may have heard.
+        """
+        return f"m{self.pk}-{self.tries}-{crc32(orjson.dumps(self.payload)):08x}"
 
 
 # --- into the queue
@@ -91,7 +95,7 @@ def enqueue(
 def take_back(*, transaction_id: int, payload: dict[str, Any]) -> bool:
     """Take back what was supposed of a transaction's end; True where the operator heard nothing of it, nor will.
 
-    One that is held goes. One that may be on its way says from now on what the station says: it is heard once.
+    One that is held goes. One that may be on its way says from now on what the station says, under another id.
     """
     supposed = CpoMessage.objects.filter(transaction=transaction_id, action="StopTransaction")
     if supposed.filter(_held()).delete()[0]:

@@ -303,6 +303,25 @@ def test_an_end_that_comes_after_the_operator_heard_of_it_is_not_told_twice():
     assert Transaction.objects.get(pk=lost).meter_stop_wh == 7
 
 
+def test_an_end_that_comes_while_the_operator_may_have_heard_what_was_supposed_is_told_with_an_id_of_its_own():
+    station, link = station_with_operator()
+    lost = begin(station, 5)
+    begin(station, 9)
+    outbox.settle_message(
+        message_id=now_due(link).pk, answer={"transactionId": 4, "idTagInfo": {"status": "Accepted"}}
+    )
+    supposed = now_due(link)
+    outbox.note_loss(message_id=supposed.pk, why="gone")
+    assert now_due(link) == supposed
+    end(station, lost, 7)
+    heard = now_due(link)
+    assert (supposed.payload["meterStop"], heard.payload["meterStop"]) == (9, 7)
+    assert heard.message_id != supposed.message_id
+    outbox.note_loss(message_id=heard.pk, why="gone")
+    end(station, lost, 7)
+    assert now_due(link) == heard
+
+
 def test_the_end_of_a_transaction_that_was_kept_while_offline_is_waited_for_and_told_after_its_values():
     station, link = station_with_operator()
     running = begin(station, 30)
