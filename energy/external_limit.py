@@ -25,7 +25,7 @@ def give_limit(*, limit_a: float, valid_for_s: int, given_by: str) -> ExternalLi
     """Have a limit hold from now on, in place of the one before; decided on at once."""
     now = timezone.now()
     until = now + timedelta(seconds=valid_for_s)
-    _write(limit_a=limit_a, valid_for_s=valid_for_s, valid_until=until, given_by=given_by[:200], given_at=now)
+    _write(limit_a=limit_a, valid_until=until, given_by=given_by[:200], given_at=now)
     ask_to_decide()
     return _row()
 

@@ -1,6 +1,6 @@
 """What limits charging for a time: the time table, and what an energy manager or a grid operator says from outside."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
@@ -17,6 +17,7 @@ _CURRENT = [
     MinValueValidator(0, _("0 A or more: 0 lets nothing charge.")),
     MaxValueValidator(FUSE_MAXIMUM_A, _("6000 A at most.")),
 ]
+_CLOCK_JITTER = timedelta(seconds=5)  # by which a clock is put right now and then
 _CLOCK = [RegexValidator(r"\A([01]\d|2[0-3]):[0-5]\d\Z", _("A time of day such as 06:30 is needed."))]
 
 
@@ -65,7 +66,8 @@ class AfterExpiry(models.TextChoices):
 class ExternalLimit(SingletonModel):
     """What all stations together may draw per line by a word from outside, and until when: one row.
 
-    `limit_a` None: none was given, or it was lifted. `valid_for_s` is how long the last one was to hold.
+    `limit_a` None: none was given, or it was lifted. `valid_for_s` is how long one is to hold that does
+    not say so itself, as over Modbus.
     """
 
     limit_a = models.FloatField(null=True, editable=False)
@@ -95,8 +97,13 @@ class ExternalLimit(SingletonModel):
         return str(self._meta.verbose_name)
 
     def is_valid_at(self, now: datetime) -> bool:
-        """Say whether a limit was given that has not run out."""
-        return self.limit_a is not None and self.valid_until is not None and now < self.valid_until
+        """Say whether a limit was given that has not run out.
+
+        One that was given by a clock ahead of this one has: nobody knows for how long it would go on.
+        """
+        if self.limit_a is None or self.given_at is None or self.valid_until is None:
+            return False
+        return self.given_at - _CLOCK_JITTER <= now < self.valid_until
 
     def has_run_out(self, now: datetime) -> bool:
         """Say whether the last limit ran out, and no new one came."""

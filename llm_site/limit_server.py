@@ -28,6 +28,7 @@ from energy.models import ExternalLimit  # noqa: E402
 logger = logging.getLogger(__name__)
 
 GIVEN_BY = "Modbus TCP"
+FUNCTIONS = frozenset({3, 6, 16})  # read and write holding registers: a coil is no limit
 
 
 async def start(address: str, port: int) -> ModbusTcpServer:
@@ -41,7 +42,7 @@ async def start(address: str, port: int) -> ModbusTcpServer:
 
 
 async def _on_request(
-    _function: int,
+    function: int,
     _start: int,
     address: int,
     _count: int,
@@ -49,6 +50,8 @@ async def _on_request(
     written: list[int] | list[bool] | None,
 ) -> ExcCodes | None:
     """Take in what is written, and put what holds now into the registers that are about to be read."""
+    if function not in FUNCTIONS:
+        return ExcCodes.ILLEGAL_FUNCTION
     try:
         if written is not None:
             await database_sync_to_async(_take)(address, [int(value) for value in written])
@@ -77,9 +80,9 @@ def _take(address: int, values: list[int]) -> None:
 def _registers() -> list[int]:
     given, now = ExternalLimit.get_solo(), timezone.now()
     in_force_a = given.in_force_a(now)
-    state = State.NONE
-    if given.is_valid_at(now):
-        state = State.VALID
+    state, left_s = State.NONE, 0.0
+    if given.valid_until is not None and given.is_valid_at(now):
+        state, left_s = State.VALID, (given.valid_until - now).total_seconds()
     elif given.has_run_out(now):
         state = State.RUN_OUT if in_force_a is None else State.FALLBACK
     return registers_of(
@@ -87,7 +90,7 @@ def _registers() -> list[int]:
         valid_for_s=given.valid_for_s,
         in_force_a=in_force_a,
         state=state,
-        left_s=(given.valid_until - now).total_seconds() if given.valid_until else 0.0,
+        left_s=left_s,
     )
 
 

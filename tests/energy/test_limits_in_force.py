@@ -203,6 +203,21 @@ def test_as_delivered_a_manager_that_falls_silent_leaves_the_least_that_a_car_ca
     assert (found.cause, found.limit_a, found.until) == ("external_fallback", 6, None)
 
 
+@pytest.mark.parametrize("back_s", [6, 4 * 3600])
+def test_a_clock_that_was_set_back_makes_no_limit_outlive_its_time(back_s):
+    with time_machine.travel(MONDAY_NOON, tick=False):
+        give(32)
+    now = MONDAY_NOON - timedelta(seconds=back_s)
+    found = limits_in_force(Installation(fuse_a=63), now).external
+    assert (found.cause, found.limit_a, found.until) == ("external_fallback", 6, None)
+
+
+def test_a_clock_that_is_put_right_by_a_moment_ends_no_limit():
+    with time_machine.travel(MONDAY_NOON, tick=False):
+        give(32)
+    assert limits_in_force(Installation(fuse_a=63), MONDAY_NOON - timedelta(seconds=1)).external.limit_a == 32
+
+
 def test_before_a_limit_was_ever_given_and_after_it_was_lifted_none_holds():
     installation = Installation(fuse_a=63)
     assert limits_in_force(installation, timezone.now()).external is None

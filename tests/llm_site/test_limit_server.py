@@ -1,5 +1,7 @@
 """The limit from outside over Modbus TCP, as a real client writes and reads it."""
 
+from datetime import timedelta
+
 import pytest
 from asgiref.sync import sync_to_async
 from django.core.checks import run_checks
@@ -80,10 +82,48 @@ async def test_a_write_outside_the_ranges_is_refused_whole(client, address, valu
     assert (await read(client))[:2] == [200, 300]
 
 
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda client: client.read_coils(0, count=1),
+        lambda client: client.read_discrete_inputs(0, count=1),
+        lambda client: client.read_input_registers(0, count=5),
+        lambda client: client.write_coil(0, True),
+        lambda client: client.write_coil(0, False),
+        lambda client: client.write_coils(0, [True]),
+        lambda client: client.mask_write_register(address=0, and_mask=0, or_mask=50),
+        lambda client: client.readwrite_registers(read_address=0, read_count=2, write_address=0, values=[60]),
+    ],
+    ids=["1", "2", "4", "5 on", "5 off", "15", "22", "23"],
+)
+async def test_a_function_that_is_none_of_the_three_is_refused_and_sets_no_limit(client, ask):
+    await client.write_registers(0, [200, 300])
+    answer = await ask(client)
+    assert (answer.isError(), answer.exception_code) == (True, 1)
+    assert (await read(client))[:2] == [200, 300]
+
+
 async def test_a_limit_of_the_rest_api_is_read_rounded_down(client):
     await sync_to_async(give_limit)(limit_a=6.0869, valid_for_s=604800, given_by="REST API")
-    limit, valid_for, in_force, _state, left = await read(client)
-    assert (limit, valid_for, in_force, left) == (60, 65535, 60, 65535)
+    limit, _valid_for, in_force, _state, left = await read(client)
+    assert (limit, in_force, left) == (60, 60, 65535)
+
+
+@pytest.mark.parametrize("of_rest_s", [1, 604800])
+async def test_the_time_of_a_limit_of_the_rest_api_is_not_that_of_the_next_over_modbus(client, of_rest_s):
+    await client.write_register(1, 60)
+    await sync_to_async(give_limit)(limit_a=40, valid_for_s=of_rest_s, given_by="REST API")
+    assert not (await client.write_register(0, 320)).isError()
+    limit, valid_for, in_force, state, left = await read(client)
+    assert (limit, valid_for, in_force, state) == (320, 60, 320, 1)
+    assert 55 <= left <= 60
+
+
+async def test_a_limit_that_was_given_by_a_clock_ahead_of_this_one_has_run_out(client):
+    await client.write_registers(0, [320, 120])
+    ahead = timezone.now() + timedelta(hours=4)
+    await sync_to_async(ExternalLimit.objects.update)(given_at=ahead, valid_until=ahead + timedelta(seconds=120))
+    assert await read(client) == [320, 120, 60, 2, 0]
 
 
 @pytest.mark.parametrize(
