@@ -1,8 +1,9 @@
 """Check the wiring of a station: lower one car by 4 A and give it back, again and again, and see which lines follow.
 
 The steps go on until each line of the meter has clearly moved with the car, stayed where it was or moved against it.
-Buildings move too, so what counts is the middle one of all steps, and how far they are apart. Pure: the loop shows it
-every observation, and asks it how much each connector may have meanwhile.
+Buildings move too, so what counts is the middle one of all steps, and how far they are apart. A load that switches as
+regularly as the check looks like a fault of the wiring: the steps are not equally long, and what accuses the wiring
+takes all of them. Pure: the loop shows it every observation, and asks it how much each connector may have meanwhile.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
@@ -14,6 +15,7 @@ from statistics import median
 from typing import Any
 
 from energy.allocation import ConnectorSeen, Observation, ReasonCode
+from energy.allocation.controller import CLOCK_JITTER_S
 
 STEP_A = 4.0
 NEEDED_A = 10.0  # on a phase: 4 A less leaves the 6 A without which a car stops (IEC 61851-1)
@@ -22,6 +24,7 @@ OVER_A = 1.0  # further above what is usable than meters measure wrong
 NEAR_A = 0.5
 SETTLE_S = 8.0  # a car follows within 5 s of the acceptance (IEC 61851-1), a meter shows it a little later
 WATCH_S = 5.0
+LONGER_S = (0.0, 5.0, 2.0, 7.0, 1.0, 6.0, 3.0, 8.0)  # by which each half of a step waits longer, in turn
 RISE_S = 30.0  # within which the current comes back, or as much of it as there is room for
 FALL_S = 20.0  # within which a station accepts a lower limit
 SILENT_S = 10.0
@@ -42,6 +45,7 @@ class Finding(StrEnum):
     ENDED = "ended"
     NO_METER = "no_meter"
     REFUSED = "refused"
+    CLOCK = "clock"
     STOPPED = "stopped"
     RESTARTED = "restarted"
 
@@ -103,10 +107,12 @@ class Check:
         car = next((one for one in seen.connectors if one.key == self.key), None)
         if car is None or not car.charging or not car.connected or car.accepted is None:
             return Finding.ENDED
-        if self.since is None:
+        if self.since is None or self.heard_at is None:
             self.since = self.heard_at = seen.now
+        if seen.now < self.heard_at - CLOCK_JITTER_S:
+            return Finding.CLOCK
         if seen.grid is None or not is_operational:
-            return Finding.NO_METER if seen.now - (self.heard_at or 0.0) > SILENT_S else None
+            return Finding.NO_METER if seen.now - self.heard_at > SILENT_S else None
         self.heard_at = seen.now
         if any(flow > limit + OVER_A for flow, limit in zip(seen.grid, seen.limit, strict=True) if limit > 0):
             return Finding.NEEDED
@@ -122,10 +128,11 @@ class Check:
             if abs(accepted_a - self.cap_a) <= NEAR_A or (not self.is_low and waited_s > RISE_S):
                 self.accepted_at = now
             return Finding.REFUSED if waited_s > FALL_S and self.is_low and self.accepted_at is None else None
-        if now - self.accepted_at < SETTLE_S:
+        settle_s = SETTLE_S + LONGER_S[len(self.levels) % len(LONGER_S)]
+        if now - self.accepted_at < settle_s:
             return None
         self.watched.append(grid)
-        if now - self.accepted_at < SETTLE_S + WATCH_S:
+        if now - self.accepted_at < settle_s + WATCH_S:
             return None
         means = tuple(sum(line) / len(self.watched) for line in zip(*self.watched, strict=True))
         self.levels.append((min(accepted_a, self.cap_a), means))
@@ -133,13 +140,13 @@ class Check:
         return self._verdict()
 
     def _verdict(self) -> Finding | None:
-        """End when all lines are clear, or when more steps would not make them so."""
-        answers = self.answers()
-        if self.steps < LEAST_STEPS or not answers:
-            return Finding.UNCERTAIN if self.steps >= MOST_STEPS else None
-        if all(answer.is_clear for answer in answers):
-            return Finding.SHOWN if any(answer.nearest for answer in answers) else Finding.NOTHING_MOVED
-        return Finding.UNCERTAIN if self.steps >= MOST_STEPS else None
+        """End when all lines are clear and fit the car, or after all steps with what is clear then."""
+        answers, is_last = self.answers(), self.steps >= MOST_STEPS
+        if self.steps < LEAST_STEPS or not (is_last or fits_car(answers, self.phases)):
+            return None
+        if not answers or not all(answer.is_clear for answer in answers):
+            return Finding.UNCERTAIN if is_last else None
+        return Finding.SHOWN if any(answer.nearest for answer in answers) else Finding.NOTHING_MOVED
 
     def hold(self, connectors: Sequence[ConnectorSeen]) -> tuple[ConnectorSeen, ...]:
         """Cap the car at this half of the step, others that charge at what they have: what it leaves is nobody's."""
@@ -161,6 +168,12 @@ def _answer(ratios: Sequence[float]) -> Answer:
 def used_phases(drawn_a: Sequence[float]) -> tuple[int, ...]:
     """Return the phases of a station that a car uses."""
     return tuple(phase for phase, current_a in enumerate(drawn_a) if current_a >= BUSY_A)
+
+
+def fits_car(answers: Sequence[Answer], phases: Sequence[int]) -> bool:
+    """Say whether as many lines moved with the car as it uses phases, and none against it."""
+    moved = [answer.nearest for answer in answers]
+    return -1 not in moved and sum(moved) == len(phases)
 
 
 def lines_shown(answers: Sequence[Answer]) -> tuple[int, ...]:

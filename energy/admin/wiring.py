@@ -14,7 +14,7 @@ from unfold.decorators import action
 
 from energy.circuits import LINES
 from energy.models import WiringCheck
-from energy.wiring import MOST_STEPS, STEP_A, Answer, Finding, lines_shown
+from energy.wiring import MOST_STEPS, STEP_A, Answer, Finding, fits_car, lines_shown
 from energy.wiring_checks import (
     ROTATIONS,
     UnfitForCheck,
@@ -43,6 +43,7 @@ FINDINGS = {
     Finding.ENDED: _("No result: the charging or the connection ended meanwhile."),
     Finding.NO_METER: _("No result: the meter gave no usable value meanwhile. Check the meter."),
     Finding.REFUSED: _("No result: the station did not accept the lower limit in time. Look at its last refusal."),
+    Finding.CLOCK: _("No result: the clock of this machine was set back meanwhile. Try again."),
     Finding.STOPPED: _("No result: it was stopped by hand. The car has its limit again."),
     Finding.RESTARTED: _("No result: the load manager was started anew meanwhile. The car has its limit again."),
 }
@@ -123,11 +124,17 @@ def _sentence(row: WiringCheck, answers: tuple[Answer, ...]) -> str:
     words = []
     if turned:
         sentence = gettext(
-            "The meter falls on %(lines)s when the car rises: the current transformer there is the wrong way round. "
-            "Turn it, or swap its two wires: until then the meter cannot protect the fuse."
+            "The meter falls on %(lines)s when the car rises: the current transformer there seems to be the wrong way "
+            "round. If it is, turn it, or swap its two wires: until then the meter cannot protect the fuse."
         )
         words.append(sentence % {"lines": ", ".join(turned)})
     words.append(_about_rotation(row, shown))
+    if not fits_car(answers, row.phases):
+        sentence = gettext(
+            "A load in the building that switches regularly can look the same: check once more at another time before "
+            "you change the wiring."
+        )
+        words.append(sentence)
     return " ".join(words)
 
 

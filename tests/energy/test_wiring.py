@@ -71,6 +71,24 @@ def test_a_restless_building_costs_steps_and_is_not_taken_for_the_car(seed):
         assert lines_shown(plant.check.answers()) == (1,)
 
 
+@pytest.mark.parametrize("period_s", [28, 30, 32])
+@pytest.mark.parametrize("begins_s", [0, 7, 14, 21])
+def test_a_load_that_cycles_as_fast_as_the_check_accuses_no_transformer(period_s, begins_s):
+    def clocked(now):
+        return (10, 14 if (now + begins_s) % period_s < period_s / 2 else 10, 10)
+
+    plant = Checked([Car("car", (0,), phases=1)], equally(90), clocked)
+    assert plant.play() is Finding.UNCERTAIN or [answer.nearest for answer in plant.check.answers()] == [1, 0, 0]
+
+
+def test_what_fits_the_car_is_shown_soon_and_what_accuses_the_wiring_after_all_steps():
+    plant = Checked([Car("car", (1,), phases=1)], equally(90), constant(10, 10, 10))
+    assert (plant.play(), plant.check.steps) == (Finding.SHOWN, 4)
+    turned = Checked([Car("car", (1,), phases=1)], equally(90), constant(10, 10, 10))
+    turned.signs = (1, -1, 1)
+    assert (turned.play(), turned.check.steps) == (Finding.SHOWN, 12)
+
+
 def test_a_building_that_drowns_the_car_gives_no_result():
     chance = random.Random(1)
     wild = [chance.uniform(0, 40) for _ in range(2000)]
@@ -148,6 +166,16 @@ def test_a_meter_that_falls_silent_ends_a_check():
     silent = replace(plant.observation(), grid=None)
     assert check.take(replace(silent, now=61), is_operational=True) is None
     assert check.take(replace(silent, now=90), is_operational=True) is Finding.NO_METER
+
+
+def test_a_clock_that_is_set_back_ends_a_check_and_its_cap():
+    check = Check("car", (0,), 16.0)
+    plant = Checked([Car("car", (1,), phases=1)], equally(90))
+    plant.run(60)
+    seen = plant.observation()
+    assert check.take(seen, is_operational=True) is None
+    assert check.take(replace(seen, now=seen.now - 0.5), is_operational=True) is None
+    assert check.take(replace(seen, now=seen.now - 3600), is_operational=True) is Finding.CLOCK
 
 
 # --- what follows from the lines that moved

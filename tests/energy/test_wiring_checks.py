@@ -118,7 +118,15 @@ def test_every_finding_has_its_words(connector, finding):
         finding=finding, ended_at=timezone.now(), answers=[[0, 0.1], [-1, 0.1], [0, 0.1]],
     )  # fmt: skip
     assert outcome_of(row).sentence
-    assert ("wrong way round" in outcome_of(row).sentence) == (finding == "shown")
+    assert ("seems to be the wrong way round" in outcome_of(row).sentence) == (finding == "shown")
+    assert ("check once more at another time" in outcome_of(row).sentence) == (finding == "shown")
+
+
+def test_only_what_accuses_the_wiring_asks_for_a_second_check(connector):
+    assert "check once more" not in outcome_of(shown(connector, 0)).sentence
+    check = shown(connector, 0)
+    check.answers = [[1.0, 0.05], [1.0, 0.05], [0.0, 0.05]]
+    assert "check once more at another time" in outcome_of(check).sentence
 
 
 # --- what stands in its way
