@@ -95,11 +95,7 @@ class Controller:
         rotating = self._turn_of_epoch(seen.now)
         demands = self._demands(tree, free_pairs, rotating, seen.now)
         shares = self._share_evenly(tree, free_pairs, demands, rotating, seen)
-        turns = [
-            Turn(connector, track, demand, tree.places_of(demand),
-                 round_down(shares[demand.key].current_a, connector.step))
-            for (connector, track), demand in zip(free_pairs, demands, strict=True)
-        ]  # fmt: skip
+        turns = _turns(tree, free_pairs, demands, shares)
         may_lift = state == "operational" and (self.no_raise_until is None or seen.now >= self.no_raise_until)
         lower(turns, tree, seen.now, self.timing, may_lift=may_lift)
         if may_lift:
@@ -169,19 +165,21 @@ class Controller:
         """Put every charging connector at its fail-safe current; go on only after headroom has been seen again.
 
         Together they get no more than the building left at its largest when it was last seen: a silent meter must not
-        raise anybody into the fuse.
+        raise anybody into the fuse. In two steps as ever; a station that ignores its limit is told no more than it has.
         """
         silent, idle = Reason(ReasonCode.METER_SILENT), Reason(ReasonCode.NOT_CHARGING)
         tree = Tree(self._left(seen, -inf), seen.circuits, seen.unbalance_a)
         free_pairs = self._reserve(tree, pairs)
-        demands = self._demands(tree, free_pairs, self._turn_of_epoch(seen.now), seen.now)
-        shares = share_out(
-            tree,
-            [
-                replace(demand, maximum=_safe_current(connector))
-                for demand, (connector, _) in zip(demands, free_pairs, strict=True)
-            ],
-        )
+        demands = [
+            replace(demand, maximum=_safe_current(connector))
+            for demand, (connector, _) in zip(
+                self._demands(tree, free_pairs, self._turn_of_epoch(seen.now), seen.now), free_pairs, strict=True
+            )
+        ]
+        turns = _turns(tree, free_pairs, demands, share_out(tree, demands))
+        lower(turns, tree, seen.now, self.timing, may_lift=True)
+        lift(turns, tree, self.headroom.unproven(pairs, seen.now), seen.now, self.timing)
+        ruled = {demand.key for demand in demands}
         allocations: dict[Hashable, float] = {}
         reasons: dict[Hashable, Reason] = {}
         for connector, track in pairs:
@@ -189,9 +187,9 @@ class Controller:
             if not connector.connected:
                 allocations[connector.key], reasons[connector.key] = _left_alone(connector)
             elif connector.charging:
-                share = shares.get(connector.key)
-                current = round_down(_safe_current(connector) if share is None else share.current_a, connector.step)
-                track.tell(current if current >= connector.minimum else 0.0, seen.now)
+                if connector.key not in ruled:
+                    safe = min(track.told, round_down(_safe_current(connector), connector.step))
+                    track.tell(safe if safe >= connector.minimum else 0.0, seen.now)
                 allocations[connector.key], reasons[connector.key] = track.told, silent
         if self.headroom.usable_at is not None:
             self.no_raise_until = seen.now + self.timing.ramp_hold_s
@@ -452,7 +450,10 @@ class Controller:
 
 
 def fall_back(seen: Observation) -> Decision:
-    """Put every charging connector at its fail-safe current: what holds when a decision could not be made."""
+    """Put every charging connector at its fail-safe current: what holds when a decision could not be made.
+
+    Nobody is told more than it accepted last: what is free is not known.
+    """
     allocations: dict[Hashable, float] = {}
     reasons: dict[Hashable, Reason] = {}
     safe = _safe_currents(seen)
@@ -471,9 +472,12 @@ def _safe_current(seen: ConnectorSeen) -> float:
 
 
 def _safe_currents(seen: Observation) -> Mapping[Hashable, float]:
-    """Return the fail-safe current of whoever charges and can be told; together no more than a limit allows."""
+    """Return the fail-safe current of whoever charges and can be told, or what it has where that is less.
+
+    Together no more than a limit allows.
+    """
     charging = [connector for connector in seen.connectors if connector.charging]
-    wanted = {one.key: _safe_current(one) for one in charging if one.connected}
+    wanted = {one.key: min(_safe_current(one), _left_alone(one)[0]) for one in charging if one.connected}
     return within_cuts(seen, wanted, {one.key: _left_alone(one)[0] for one in charging if not one.connected})
 
 
@@ -521,6 +525,15 @@ def _rank(track: Track, priority: int, rotating: bool, now: float, timing: Timin
         return priority, track.served_s - (timing.rotation_s / 2 if rotating else STAYS_S)
     is_held = track.on_since is not None and track.empty_since is None
     return FIRST if is_held else priority, -inf
+
+
+def _turns(tree: Tree, pairs: Pairs, demands: list[Demand], shares: Mapping[Hashable, Share]) -> list[Turn]:
+    """Say what each connector that can be commanded should have."""
+    return [
+        Turn(connector, track, demand, tree.places_of(demand),
+             round_down(shares[demand.key].current_a, connector.step))
+        for (connector, track), demand in zip(pairs, demands, strict=True)
+    ]  # fmt: skip
 
 
 def _claimed(seen: ConnectorSeen, track: Track) -> float:

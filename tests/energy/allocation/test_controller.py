@@ -252,6 +252,48 @@ def test_with_a_silent_meter_a_circuit_holds():
     assert list(fresh().decide(seen).allocations.values()) == [8, 8]
 
 
+def test_when_the_meter_falls_silent_nobody_is_raised_into_what_another_has_not_given_back_yet():
+    cars = garage(2, fail_safe=12.0, follows_s=4.0)
+    cars[1].wants = 6.0
+    plant = Plant(cars, equally(26))
+    plant.run(45)
+    assert plant.limits() == [18, 8]
+    plant.meter_works = False
+    plant.run(13)
+    assert plant.limits() == [12, 8]
+    plant.run(20)
+    assert plant.limits() == [12, 12]
+    assert plant.worst_claim_a <= 1e-6
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_where_a_meter_falls_silent_again_and_again_commands_never_add_up_to_more_than_a_fuse(seed):
+    chance = random.Random(seed)
+    cars = [
+        Car(n, chance.choice([(0, 1, 2), (1, 2, 0), (0,)]), report_at=n + 0.5, follows_s=chance.choice([2.0, 5.0]),
+            wants=chance.choice([6.0, 10.0, 32.0]), fail_safe=chance.choice([0.0, 6.0, 8.0, 12.0, 16.0]))
+        for n in range(5)
+    ]  # fmt: skip
+    plant = Plant(cars, equally(45), constant(8, 5, 2))
+    plant.run(20)
+    for _ in range(8):
+        plant.meter_works = not plant.meter_works
+        plant.run(chance.choice([12, 25, 60]))
+    assert plant.worst_claim_a <= 1e-6
+
+
+def test_a_station_that_ignores_its_limit_is_not_told_more_when_the_meter_falls_silent():
+    car = Car(0, fail_safe=16.0, wants=20.0)
+    plant = Plant([car], equally(50))
+    plant.run(30)
+    car.obeys, car.cap = False, 7.5
+    plant.run(30)
+    car.cap = inf
+    plant.meter_works = False
+    decision = plant.run(30)
+    assert (decision.state, plant.limits()) == ("fail_safe", [7.5])
+
+
 def test_a_static_installation_without_a_meter_is_never_silent():
     controller = fresh(dynamic=False)
     assert controller.decide(look(connector())).allocations == {"a": 32}

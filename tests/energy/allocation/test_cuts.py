@@ -124,3 +124,15 @@ def test_when_no_decision_can_be_made_the_limit_from_outside_holds_all_the_same(
     cars = tuple(connector(key, circuit="x", fail_safe=16.0) for key in "ab")
     seen = Observation(0.0, equally(50), None, 0.0, broken, cars, (Cut(TOP, NO_LIMIT, EXTERNAL),))
     assert fall_back(seen).allocations == {"a": 10, "b": 10}
+
+
+def test_when_no_decision_can_be_made_nobody_is_told_more_than_it_has():
+    cars = [connector(key, circuit=TOP, fail_safe=12.0, accepted=has) for key, has in (("a", 18.0), ("b", 8.0))]
+    assert fall_back(under(26, *cars)).allocations == {"a": 12, "b": 8}
+
+
+def test_when_no_decision_can_be_made_a_circuit_with_a_time_table_is_not_filled_again():
+    cars = tuple(connector(key, circuit="c", fail_safe=12.0, accepted=has) for key, has in (("a", 6.0), ("b", 0.0)))
+    circuits = (Circuit(TOP, equally(40)), Circuit("c", equally(10), TOP))
+    seen = Observation(0.0, equally(63), equally(20.0), 0.0, circuits, cars, (Cut("c", equally(32), TABLE),))
+    assert fall_back(seen).allocations == {"a": 6, "b": 0}
