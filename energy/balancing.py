@@ -133,11 +133,14 @@ def _controller(installation: Installation, timing: Timing) -> Controller:
     """Return the controller; made anew, with its memory, at the first turn and when its settings changed."""
     settings = (timing, installation.mode)
     if _loop.controller is None or settings != _loop.controller_for:
-        memory = _loop.controller.dump() if _loop.controller else ControllerState.get_solo().state
+        last = _loop.controller
+        memory = last.dump() if last else ControllerState.get_solo().state
         _loop.controller = Controller(timing, dynamic=installation.mode == Mode.DYNAMIC)
         _loop.controller_for = settings
         if memory:
             _loop.controller.restore(memory)
+        if last is None:  # it was kept for people too: where it is not any more, it was mended meanwhile
+            _loop.lines_fault = _loop.controller.transformers.fault
     return _loop.controller
 
 

@@ -69,12 +69,13 @@ class Transformers:
 
     def dump(self) -> dict[str, Any]:
         """Return what was found as plain JSON values; the moment to compare with is not worth keeping."""
-        return {"doubts": self.doubts, "turns": self.turns, "keys": self.keys}
+        has_fault = self.fault is not None
+        return {"doubts": self.doubts, "turns": self.turns, "keys": self.keys, "has_fault": has_fault}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take over what `dump` returned."""
         self.doubts, self.turns, self.keys = list(state["doubts"]), list(state["turns"]), list(state["keys"])
-        self.fault = self._found()
+        self.fault = self._found(had_fault=state.get("has_fault", False))
 
     def update(self, seen: Observation, pairs: Sequence[tuple[ConnectorSeen, Track]]) -> None:
         """Take in an observation; most are passed over, because a look each few seconds is enough."""
@@ -129,11 +130,11 @@ class Transformers:
             self.keys = [*(key for key in self.keys if key not in movers), *movers][-KEYS:]
         elif not self.doubts[0] and max(self.turns) <= 0:
             self.keys = []
-        self.fault = self._found()
+        self.fault = self._found(had_fault=self.fault is not None)
 
-    def _found(self) -> LinesFault | None:
+    def _found(self, *, had_fault: bool) -> LinesFault | None:
         """Say what all moves come to; what was found once stays until little speaks for it."""
-        if self.doubts[0] >= (CERTAIN if self.fault is None else CLEARED):
+        if self.doubts[0] >= (CLEARED if had_fault else CERTAIN):
             likely = [order for order, doubt in zip(ORDERS, self.doubts, strict=True) if doubt < LEAD]
             shifted = tuple(
                 (line, likely[0][line])
@@ -142,7 +143,7 @@ class Transformers:
             )
             is_certain = len(likely) == 1 and len(self.keys) > 1
             return LinesFault(shifted, (), tuple(self.keys), is_certain) if shifted else None
-        enough = TURNED if self.fault is None else RIGHT_AGAIN
+        enough = RIGHT_AGAIN if had_fault else TURNED
         turned = tuple(line for line, score in enumerate(self.turns) if score >= enough)
         return LinesFault((), turned, tuple(self.keys), is_certain=True) if turned else None
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from energy.allocation import Controller, Timing
-from energy.allocation.transformers import CERTAIN, Transformers
+from energy.allocation.transformers import CERTAIN, TURNED, Transformers
 from tests.energy.allocation.plant import Car, Plant
 from tests.energy.allocation.seen import equally
 
@@ -118,6 +118,22 @@ def test_what_was_found_is_remembered_by_the_next_control_worker_and_forgotten_w
     again.transformers.forget()
     assert again.transformers.fault is None
     assert Transformers(Timing()).dump() == again.transformers.dump()
+
+
+@pytest.mark.parametrize(
+    ("doubts", "turns"),
+    [((CERTAIN - 10, 0, 80, 80, 80, 80), (0, 0, 0)), ((0, 0, 0, 0, 0, 0), (TURNED - 10, 0, 0))],
+)
+def test_what_was_found_once_is_not_doubted_because_the_control_worker_began_anew(doubts, turns):
+    state = {"doubts": doubts, "turns": turns, "keys": [1, 2]}
+    found, unfound = Transformers(Timing()), Transformers(Timing())
+    found.restore({**state, "has_fault": True})
+    unfound.restore({**state, "has_fault": False})
+    again = Transformers(Timing())
+    again.restore(found.dump())
+    assert again.fault == found.fault
+    assert again.fault.is_certain
+    assert unfound.fault is None
 
 
 def test_a_memory_from_before_it_was_watched_is_restored():
