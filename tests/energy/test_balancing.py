@@ -263,6 +263,7 @@ def test_a_decision_that_fails_tells_every_station_its_fail_safe_current(sent):
     )
     Circuit.objects.filter(pk=first.pk).update(parent=second)
     Circuit.objects.filter(pk=second.pk).update(parent=first)
+    Connector.objects.update(accepted_limit_a=16)
     decision = balancing.balance()
     assert decision.reasons[connector.pk].code == "failed"
     assert [entry[4] for entry in limits(sent)] == [7]

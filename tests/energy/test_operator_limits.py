@@ -211,6 +211,7 @@ def test_a_limit_that_cannot_be_evaluated_stands_at_nothing(sent):
 
 def test_where_no_decision_can_be_made_a_car_gets_no_more_than_its_operator_allows(sent, monkeypatch):
     allow(station(fail_safe_a=16), 10)
+    Connector.objects.update(accepted_limit_a=16)
     static(20)
     monkeypatch.setattr(Controller, "decide", lambda _self, _seen: 1 / 0)
     balancing.balance()
