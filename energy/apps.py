@@ -25,9 +25,11 @@ class EnergyConfig(AppConfig):
         from energy.general_settings import READ_BY, SUPPLY
         from energy.models import ExternalLimit, Installation, Meter, Retention, TimeTableRow
         from energy.upkeep import KEPT
-        from stations.signals import decide_again
+        from energy.wiring_checks import obstacle_to_test
+        from stations.signals import decide_again, testing
 
         decide_again.connect(ask_for_decision, dispatch_uid="energy.ask_for_decision")
+        testing.connect(obstacle_to_test)
         audit.track(Installation, fields=[*SUPPLY, "timing"], names={"backup": gettext_lazy("Backup")})
         audit.track(Meter, fields=READ_BY)
         audit.track(Retention, fields=KEPT)

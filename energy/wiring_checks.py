@@ -3,6 +3,7 @@
 import logging
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -15,7 +16,7 @@ from accounts.models import User
 from energy.allocation import Observation
 from energy.models import Installation, Meter, WiringCheck
 from energy.wiring import NEEDED_A, STEP_A, Answer, Check, Finding, Proof, lines_shown, propose, swapped, used_phases
-from stations.models import Connector, PhaseRotation, Transaction
+from stations.models import Connector, PhaseRotation, Station, Transaction
 from stations.services import ask_to_decide
 
 logger = logging.getLogger(__name__)
@@ -54,6 +55,13 @@ def obstacle_to_check(connector: Connector) -> str:
             "least": number_format(least_a, 1),
             "now": number_format(_highest_a(connector), 1),
         }
+    return ""
+
+
+def obstacle_to_test(*, station: Station, **_signal: Any) -> str:
+    """Say why the fail-safe of a station cannot be tested now; empty: nothing here stands against it."""
+    if station.wiring_checks.filter(finding="").exists():
+        return _("The wiring of this station is being checked: wait for its end, or stop it on its page.")
     return ""
 
 

@@ -16,6 +16,7 @@ from stations.models import Connector, FailSafeTest, Station, Transaction
 from stations.ocpp16.falling_back import Finding, least_draw
 from stations.ocpp16.sockets import publish
 from stations.services import forget_limits
+from stations.signals import testing
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +33,9 @@ def obstacle_to_test(connector: Connector) -> str:
         return _("The station holds no fail-safe current yet: wait until it has accepted one.")
     if station.fail_safe_tests.filter(ended_at=None).exists():
         return _("A test of this station is running.")
+    for _listener, obstacle in testing.send(sender=None, station=station):
+        if obstacle:
+            return str(obstacle)
     is_charging = Transaction.objects.filter(connector=connector, stopped_at=None, is_authorised=True).exists()
     if not is_charging or connector.accepted_limit_a is None:
         return _("No car charges here: plug one in and let it charge.")

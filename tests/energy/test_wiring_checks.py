@@ -18,6 +18,8 @@ from energy.manager_state import Cause, current_state
 from energy.models import Installation, Meter, Reading, WiringCheck
 from energy.wiring import Finding
 from energy.wiring_checks import Follower, UnfitForCheck, begin_wiring_check, end_wiring_check, swapped_lines
+from stations.errors import UnfitForTest
+from stations.fail_safe import begin_fail_safe_test
 from stations.models import Connector, FailSafeTest, Station, Transaction
 
 pytestmark = pytest.mark.django_db
@@ -161,6 +163,19 @@ def test_one_check_runs_at_a_time_in_the_whole_installation(connector):
     begin_wiring_check(connector_id=connector.pk, user=None)
     with pytest.raises(UnfitForCheck, match="The wiring of CP1 is being checked"):
         begin_wiring_check(connector_id=charging("CP2").pk, user=None)
+
+
+def test_no_fail_safe_test_begins_while_the_wiring_of_the_same_station_is_checked(connector, sent):  # noqa: ARG001
+    Station.objects.update(fail_safe_a=6, standing_fail_safe_a=6)
+    check = begin_wiring_check(connector_id=connector.pk, user=None)
+    with pytest.raises(UnfitForTest, match="The wiring of this station is being checked"):
+        begin_fail_safe_test(connector_id=connector.pk, user=None)
+    other = charging("CP2")
+    Station.objects.filter(pk=other.station_id).update(standing_fail_safe_a=6)
+    begin_fail_safe_test(connector_id=other.pk, user=None)
+    end_wiring_check(check_id=check.pk, finding=Finding.STOPPED)
+    begin_fail_safe_test(connector_id=connector.pk, user=None)
+    assert FailSafeTest.objects.count() == 2
 
 
 # --- the loop
