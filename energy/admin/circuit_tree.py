@@ -96,7 +96,7 @@ def _why(session: Session) -> str:
 def _to_one_scale(fuses: Iterable[Fuse]) -> None:
     fuses = list(fuses)
     marks = [current_a for fuse in fuses for line in fuse.lines for current_a in (line.usable_a, line.fuse_a)]
-    drawn = [line.total_a for fuse in fuses for line in fuse.lines]
+    drawn = [line.bar_a for fuse in fuses for line in fuse.lines]
     scale_a = 1.03 * max([1.0, *drawn, *(current_a for current_a in marks if current_a is not None)])
     for fuse in fuses:
         fuse.lines = tuple(replace(line, scale_a=scale_a) for line in fuse.lines)
