@@ -11,7 +11,7 @@ from django.utils import timezone
 from stations.cpo.badges import forget_tags
 from stations.cpo.ids import own_number
 from stations.cpo.limits import Limit, UnfitProfile, composite, read_limit
-from stations.cpo.policy import KEPT_AS_COPY, changed_list
+from stations.cpo.policy import HIGHEST_LEVEL, KEPT_AS_COPY, LARGEST_NUMBER, changed_list
 from stations.cpo.wording import wire_time
 from stations.models import Connector, CpoLink, CpoProfile, CpoTransaction, Transaction
 from stations.ocpp16.profiles import NOMINAL_V, Purpose
@@ -83,7 +83,9 @@ def _running(link: CpoLink, connector: int, cpo_id: Any) -> int | None:
 
 
 def _is_fit(link: CpoLink, connector: int, profile: Payload) -> bool:
-    """Say whether a profile can be read, and is for a connector that exists."""
+    """Say whether a profile can be read and kept, and is for a connector that exists."""
+    if not 0 <= profile["stackLevel"] <= HIGHEST_LEVEL or abs(profile["chargingProfileId"]) > LARGEST_NUMBER:
+        return False
     try:
         read_limit(profile, connector=connector, installed_at=0.0, charging_since=None, phases=3)
     except UnfitProfile:
@@ -171,7 +173,7 @@ def composite_schedule(*, link_id: int, asked: Payload) -> Payload:
         for limit in limits_of(rows, phases=phases, charging_since=since)
         if number or limit.purpose is Purpose.STATION
     ]
-    periods = composite(
+    periods, holds_s = composite(
         limits,
         connector=number,
         maximum_a=station.max_current_a * (connectors.count() if number == 0 else 1),
@@ -181,7 +183,7 @@ def composite_schedule(*, link_id: int, asked: Payload) -> Payload:
     unit = asked.get("chargingRateUnit", "A")
     per_amp = 1.0 if unit == "A" else NOMINAL_V * phases
     schedule = {
-        "duration": asked["duration"],
+        "duration": round(holds_s),
         "startSchedule": wire_time(now),
         "chargingRateUnit": unit,
         "chargingSchedulePeriod": [

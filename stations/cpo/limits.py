@@ -4,15 +4,19 @@ Times are Unix seconds, limits A per phase. A profile that says nothing now (too
 """
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from heapq import merge
+from itertools import groupby
 from typing import Any
 
 from stations.ocpp16.profiles import NOMINAL_V, Purpose
 
 RECURRENCE_S = {"Daily": 86_400.0, "Weekly": 604_800.0}
-MOST_PERIODS, MOST_PERIODS_SAID = 100, 1000
+MOST_PERIODS = 100  # also of what is said (ChargingScheduleMaxPeriods)
+MOST_EDGES, LONGEST_SAID_S = 1000, 604_800.0
 
 
 class UnfitProfile(ValueError):
@@ -43,7 +47,7 @@ class Limit:
         begin = self._begin(at)
         if not self.valid_from <= at < self.valid_to or not begin <= at < begin + self.duration_s:
             return None
-        return next((amps for from_s, amps in reversed(self.periods) if begin + from_s <= at), None)
+        return self.periods[bisect_right(self.periods, at, key=lambda period: begin + period[0]) - 1][1]
 
     def _begin(self, at: float) -> float:
         """Return when the turn of the schedule that counts at a time began."""
@@ -59,12 +63,18 @@ class Limit:
         return replace(self, periods=((0.0, least_a),), anchor_at=0.0, duration_s=math.inf)
 
     def edges(self, at: float) -> Iterator[float]:
-        """List the times after `at` at which the profile may say something else."""
-        begin = self._begin(at)
-        yield from (self.valid_from, self.valid_to, begin, begin + self.duration_s)
-        yield from (begin + from_s for from_s, _amps in self.periods)
-        if self.recurs_s is not None:
-            yield begin + self.recurs_s
+        """List the times after `at` when the profile may say something else, in order; a recurring one has no end."""
+        bounds = sorted((self.valid_from, self.valid_to))
+        return (edge for edge in merge(bounds, self._turns(self._begin(at))) if edge > at)
+
+    def _turns(self, begin: float) -> Iterator[float]:
+        """List when the periods begin and the schedule ends, from the turn on that begins then."""
+        starts = sorted({self.duration_s, *(from_s for from_s, _amps in self.periods)})
+        within = [from_s for from_s in starts if 0 <= from_s < (self.recurs_s or math.inf)]
+        yield from (begin + from_s for from_s in within)
+        while self.recurs_s is not None:
+            begin += self.recurs_s
+            yield from (begin + from_s for from_s in within)
 
 
 def read_limit(
@@ -148,18 +158,20 @@ def station_cap(limits: Iterable[Limit], at: float) -> float:
 
 def composite(
     limits: list[Limit], *, connector: int, maximum_a: float, begin_at: float, duration_s: float
-) -> list[tuple[float, float]]:
-    """Merge what bounds a connector into one schedule (§5.7): (s from the beginning, A)."""
-    edges = {begin_at}
-    at = begin_at
-    while at < begin_at + duration_s and len(edges) < MOST_PERIODS_SAID:
-        later = [edge for limit in limits for edge in limit.edges(at) if edge > at]
-        at = min(later, default=math.inf)
-        if at < begin_at + duration_s:
-            edges.add(at)
+) -> tuple[list[tuple[float, float]], float]:
+    """Merge what bounds a connector into one schedule (§5.7): (s from the beginning, A), and for how long it holds, s.
+
+    That is less than asked where it would have too many periods, or days.
+    """
+    own = [limit for limit in limits if limit.connector in (0, connector)]
+    end_at = begin_at + min(duration_s, LONGEST_SAID_S)
     periods: list[tuple[float, float]] = []
-    for edge in sorted(edges):
-        amps = min(maximum_a, cap_of(limits, connector, edge))
-        if not periods or periods[-1][1] != amps:
+    edges = merge([begin_at], *(limit.edges(begin_at) for limit in own))
+    for count, (edge, _same) in enumerate(groupby(edges)):
+        amps = min(maximum_a, cap_of(own, connector, edge))
+        is_new = not periods or periods[-1][1] != amps
+        if edge >= end_at or count == MOST_EDGES or (is_new and len(periods) == MOST_PERIODS):
+            return periods, min(edge, end_at) - begin_at
+        if is_new:
             periods.append((edge - begin_at, amps))
-    return periods
+    return periods, end_at - begin_at

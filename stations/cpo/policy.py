@@ -102,10 +102,12 @@ KEPT_AS_COPY = {
 }
 NUMBERS = frozenset({HEARTBEAT, SAMPLES, "ClockAlignedDataInterval", "WebSocketPingInterval"})
 LIST_LENGTH, LIST_PIECE = 5000, 500
+HIGHEST_LEVEL = 99  # of a charging profile (stackLevel)
+LARGEST_NUMBER = 2**31 - 1  # that the database keeps
 FIXED = {
     "LocalAuthListMaxLength": str(LIST_LENGTH),
     "SendLocalListMaxLength": str(LIST_PIECE),
-    "ChargeProfileMaxStackLevel": "99",
+    "ChargeProfileMaxStackLevel": str(HIGHEST_LEVEL),
     "ChargingScheduleAllowedChargingRateUnit": "Current,Power",
     "ChargingScheduleMaxPeriods": "100",
     "MaxChargingProfilesInstalled": "20",
@@ -209,7 +211,7 @@ def changed_list(known: dict[str, Any], version: int, payload: Mapping[str, Any]
             return "Failed", known, version
         else:
             tags.pop(entry["idTag"].upper(), None)
-    if len(tags) > LIST_LENGTH or new_version <= 0:
+    if len(tags) > LIST_LENGTH or not 0 < new_version <= LARGEST_NUMBER:
         return "Failed", known, version
     return ACCEPTED, tags, new_version
 

@@ -79,11 +79,39 @@ def test_what_counts_is_what_a_station_would_keep_to(held, since, at):
 @given(st.lists(profiles(), max_size=4), offsets)
 def test_a_composite_schedule_says_what_counts_at_each_moment(held, since):
     limits = [read(payload, charging_since=T0 + since) for payload in held]
-    periods = composite(limits, connector=1, maximum_a=25.0, begin_at=T0, duration_s=7200)
-    assert periods[0][0] == 0
+    periods, said_s = composite(limits, connector=1, maximum_a=25.0, begin_at=T0, duration_s=7200)
+    assert (periods[0][0], said_s) == (0, 7200)
     for at in range(0, 7200, 600):
         said = next(limit for begin, limit in reversed(periods) if begin <= at)
         assert said == min(25.0, cap_of(limits, 1, T0 + at))
+
+
+def daily(level, step_s):
+    """A limit that changes a hundred times each day, every `step_s`."""
+    periods = [{"startPeriod": turn * step_s, "limit": 6 + (turn + level) % 20} for turn in range(100)]
+    return read(profile(level=level, kind="Recurring", recurrencyKind="Daily", startSchedule=time(0), periods=periods))
+
+
+@pytest.mark.parametrize(("limits", "expected_s", "periods"), [
+    ([], 604_800, 1), ([daily(0, 60)], 86_400, 100), ([daily(0, 864)], 86_400, 100),
+    ([daily(0, 864)] * 20, 86_400, 100),
+])  # fmt: skip
+def test_a_composite_schedule_says_how_long_it_holds_where_the_whole_would_be_too_much(limits, expected_s, periods):
+    said, said_s = composite(limits, connector=1, maximum_a=32.0, begin_at=T0, duration_s=10**18)
+    assert (said_s, len(said)) == (expected_s, periods)
+    for from_s, amps in said:
+        assert amps == min(32.0, cap_of(limits, 1, T0 + from_s))
+
+
+def test_a_composite_schedule_of_limits_that_never_count_ends_too(monkeypatch):
+    monkeypatch.setattr("stations.cpo.limits.MOST_EDGES", 50)
+    said, said_s = composite([daily(0, 60)], connector=1, maximum_a=5.0, begin_at=T0, duration_s=86_400)
+    assert (said, said_s) == ([(0, 5.0)], 50 * 60)
+
+
+def test_limits_of_other_connectors_do_not_shorten_a_composite_schedule():
+    others = [read(profile(periods=[{"startPeriod": turn, "limit": turn} for turn in range(100)]), 2)] * 2
+    assert composite(others, connector=1, maximum_a=5.0, begin_at=T0, duration_s=600) == ([(0, 5.0)], 600)
 
 
 @pytest.mark.parametrize(("phases", "stated", "expected_a"), [(3, None, 10), (1, None, 30), (3, 1, 10), (1, 3, 30)])

@@ -307,9 +307,7 @@ def test_an_end_that_comes_while_the_operator_may_have_heard_what_was_supposed_i
     station, link = station_with_operator()
     lost = begin(station, 5)
     begin(station, 9)
-    outbox.settle_message(
-        message_id=now_due(link).pk, answer={"transactionId": 4, "idTagInfo": {"status": "Accepted"}}
-    )
+    outbox.settle_message(message_id=now_due(link).pk, answer={"transactionId": 4, "idTagInfo": {"status": "Accepted"}})
     supposed = now_due(link)
     outbox.note_loss(message_id=supposed.pk, why="gone")
     assert now_due(link) == supposed

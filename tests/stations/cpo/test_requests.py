@@ -67,6 +67,8 @@ async def test_a_profile_is_kept_as_a_limit_and_never_sent_on():
         assert said == {"status": "Accepted"}
         schedule = await operator.ask("GetCompositeSchedule", connectorId=1, duration=60)
         assert schedule["chargingSchedule"]["chargingSchedulePeriod"] == [{"startPeriod": 0, "limit": 10.0}]
+        schedule = await operator.ask("GetCompositeSchedule", connectorId=1, duration=10**17)
+        assert schedule["chargingSchedule"]["duration"] == 7 * 86_400
         assert await operator.ask("ClearChargingProfile", id=8) == {"status": "Unknown"}
         assert await operator.ask("ClearChargingProfile", id=7) == {"status": "Accepted"}
         assert not await in_database(CpoProfile.objects.exists)
