@@ -186,7 +186,7 @@ def _give_back(former: list[Any]) -> int:
     for one in former:
         target = followers[one.later] if one.later else one.transaction
         if not one.later and _told(target) != _told(one):
-            changed.append(target)
+            changed.append(one.transaction)
         for name in TOLD:
             setattr(target, name, getattr(one, name))
     ImportedTransaction.objects.bulk_update(changed, TOLD)
