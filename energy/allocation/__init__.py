@@ -1,6 +1,7 @@
 """Decide how much current each connector may have: pure Python, without Django, clock or log."""
 
-from .controller import Controller, fall_back
+from .controller import Controller
+from .fail_safe import fall_back
 from .kernel import Share, allocate, explain
 from .model import (
     REASON_TEXTS,

@@ -10,7 +10,8 @@ from dataclasses import replace
 from math import floor, inf
 from typing import Any
 
-from .cuts import cut_reason, top_circuit, within_cuts
+from .cuts import cut_reason, top_circuit
+from .fail_safe import left_alone, safe_current
 from .headroom import Headroom, Pairs
 from .kernel import Share, share_out
 from .model import ConnectorSeen, Decision, Demand, Lines, Observation, Reason, ReasonCode, SurplusRule, Timing
@@ -171,7 +172,7 @@ class Controller:
         tree = Tree(self._left(seen, -inf), seen.circuits, seen.unbalance_a)
         free_pairs = self._reserve(tree, pairs)
         demands = [
-            replace(demand, maximum=_safe_current(connector))
+            replace(demand, maximum=safe_current(connector))
             for demand, (connector, _) in zip(
                 self._demands(tree, free_pairs, self._turn_of_epoch(seen.now), seen.now), free_pairs, strict=True
             )
@@ -185,10 +186,10 @@ class Controller:
         for connector, track in pairs:
             allocations[connector.key], reasons[connector.key] = 0.0, idle
             if not connector.connected:
-                allocations[connector.key], reasons[connector.key] = _left_alone(connector)
+                allocations[connector.key], reasons[connector.key] = left_alone(connector)
             elif connector.charging:
                 if connector.key not in ruled:
-                    safe = min(track.told, round_down(_safe_current(connector), connector.step))
+                    safe = min(track.told, round_down(safe_current(connector), connector.step))
                     track.tell(safe if safe >= connector.minimum else 0.0, seen.now)
                 allocations[connector.key], reasons[connector.key] = track.told, silent
         if self.headroom.usable_at is not None:
@@ -408,7 +409,7 @@ class Controller:
             if key in by_key:
                 reasons[key] = self._reason(by_key[key], shares[key], state, static_name, seen)
             elif not connector.connected:
-                allocations[key], reasons[key] = _left_alone(connector)
+                allocations[key], reasons[key] = left_alone(connector)
             elif connector.charging:
                 has_had_time = seen.now - track.limits[-1][0] >= self.timing.obey_s
                 code = ReasonCode.IGNORES_LIMIT if has_had_time else ReasonCode.FOLLOWING
@@ -447,38 +448,6 @@ class Controller:
             params = {name: share.reason.params[name] for name in ("line", "shared_by")}
             return Reason(ReasonCode.STATIC_LIMIT, params)
         return share.reason
-
-
-def fall_back(seen: Observation) -> Decision:
-    """Put every charging connector at its fail-safe current: what holds when a decision could not be made.
-
-    Nobody is told more than it accepted last: what is free is not known.
-    """
-    allocations: dict[Hashable, float] = {}
-    reasons: dict[Hashable, Reason] = {}
-    safe = _safe_currents(seen)
-    for connector in seen.connectors:
-        if connector.charging and connector.connected:
-            current = safe[connector.key] if safe[connector.key] >= connector.minimum else 0.0
-            allocations[connector.key], reasons[connector.key] = current, Reason(ReasonCode.FAILED)
-        else:
-            left = _left_alone(connector) if not connector.connected else (0.0, Reason(ReasonCode.NOT_CHARGING))
-            allocations[connector.key], reasons[connector.key] = left
-    return Decision(allocations, reasons, seen.now + 1.0, (0.0, 0.0, 0.0), "fail_safe")
-
-
-def _safe_current(seen: ConnectorSeen) -> float:
-    return min(seen.fail_safe, seen.cap, seen.maximum)
-
-
-def _safe_currents(seen: Observation) -> Mapping[Hashable, float]:
-    """Return the fail-safe current of whoever charges and can be told, or what it has where that is less.
-
-    Together no more than a limit allows.
-    """
-    charging = [connector for connector in seen.connectors if connector.charging]
-    wanted = {one.key: min(_safe_current(one), _left_alone(one)[0]) for one in charging if one.connected}
-    return within_cuts(seen, wanted, {one.key: _left_alone(one)[0] for one in charging if not one.connected})
 
 
 def _leftovers(
@@ -540,10 +509,4 @@ def _claimed(seen: ConnectorSeen, track: Track) -> float:
     """Return what a connector that cannot be commanded may take by itself, A per phase."""
     if not seen.charging:
         return 0.0
-    return track.in_force() if seen.connected else max(track.ceiling, _left_alone(seen)[0])
-
-
-def _left_alone(seen: ConnectorSeen) -> tuple[float, Reason]:
-    """A station out of reach keeps the last limit it accepted; one that never did, its fail-safe current."""
-    reserved = seen.fail_safe if seen.accepted is None else seen.accepted
-    return reserved, Reason(ReasonCode.DISCONNECTED, {"reserved_a": reserved})
+    return track.in_force() if seen.connected else max(track.ceiling, left_alone(seen)[0])
