@@ -18,7 +18,8 @@ _CURRENT = [
     MaxValueValidator(FUSE_MAXIMUM_A, _("6000 A at most.")),
 ]
 _CLOCK_JITTER = timedelta(seconds=5)  # by which a clock is put right now and then
-_CLOCK = [RegexValidator(r"\A([01]\d|2[0-3]):[0-5]\d\Z", _("A time of day such as 06:30 is needed."))]
+NO_TIME = _("A time of day such as 06:30 is needed.")
+_CLOCK = [RegexValidator(r"\A([01]\d|2[0-3]):[0-5]\d\Z", NO_TIME)]
 
 
 class TimeTableRow(models.Model):

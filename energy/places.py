@@ -4,10 +4,12 @@ from functools import cache
 from importlib import resources
 
 from django.utils.translation import gettext as _
+from django.utils.translation.trans_real import parse_accept_lang_header
 from django_countries import countries
 
 # Who lives there says "France"; ISO 3166 and tzdata count these as countries of their own.
 _OVERSEAS = {"FR": ("RE", "GP", "MQ", "GF", "YT", "NC", "PF", "MF", "BL", "PM", "WF")}
+_USUAL_COUNTRY = {"de": "DE", "fr": "FR"}
 
 
 def country_names() -> dict[str, str]:
@@ -38,6 +40,20 @@ def zone_choices(country: str, kept: str) -> list[tuple[str, list[tuple[str, str
 def zones_by_country() -> dict[str, tuple[str, ...]]:
     """List the time zones of every country by its code."""
     return {code: zones_of(code) for code in country_names()}
+
+
+def likely_place(accepted: str) -> dict[str, str]:
+    """Guess country and time zone by the languages a browser asks for (Accept-Language); empty where they tell nothing.
+
+    A language without a region stands for its usual country. English does not, nor that of the United States: browsers
+    everywhere come with it.
+    """
+    for language, _weight in parse_accept_lang_header(accepted):
+        name, *regions = language.split("-")
+        country = _USUAL_COUNTRY.get(name, "") if not regions else regions[-1].upper()
+        if language != "en-us" and country in country_names() and zones_of(country):
+            return {"country": country, "time_zone": zones_of(country)[0]}
+    return {}
 
 
 @cache

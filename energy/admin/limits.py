@@ -20,6 +20,7 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminR
 
 from energy.admin.general_form import decimal_input, text_input
 from energy.external_limit import lift_limit, set_expiry
+from energy.limit_models import NO_TIME
 from energy.limits_in_force import limits_in_force
 from energy.models import AfterExpiry, ExternalLimit, Installation, Mode, TimeTableRow
 from energy.time_table import DAY_MIN, Row, overlap, week_of
@@ -77,6 +78,7 @@ class TimeTableForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's is n
             "ends": _("To"),
             "limit_a": _("Limit per line (A)"),
         }
+        error_messages = {name: {"max_length": NO_TIME} for name in ("begins", "ends")}
         help_texts = {
             "ends": _("00:00 is midnight. A time that is not after “From” is on the day after."),
             "limit_a": _("0 lets nothing charge; less than 6 A does so too, as no car charges with less."),

@@ -16,6 +16,13 @@ def is_first_start(user: User | AnonymousUser) -> bool:
     return has_role(user, Role.ADMINISTRATOR) and AccessSettings.get_solo().setup_done_at is None
 
 
+def is_as_delivered(installation: Installation) -> bool:
+    """Say whether nobody has said yet where the installation is."""
+    delivered = Installation()
+    is_same = (installation.country, installation.time_zone) == (delivered.country, delivered.time_zone)
+    return is_same and AccessSettings.get_solo().setup_done_at is None
+
+
 @transaction.atomic
 def save_place(*, country: str, time_zone: str) -> None:
     """Keep where the installation is and its time zone; pages and tasks take it up with the next one."""

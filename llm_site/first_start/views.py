@@ -10,10 +10,10 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.access import role_required
 from accounts.models import AccessSettings, Role
 from energy.models import Installation
-from energy.places import all_zones, zones_by_country
+from energy.places import all_zones, likely_place, zones_by_country
 from llm_site.clock import installation_zone
 from llm_site.first_start.forms import AccessForm, PlaceForm
-from llm_site.first_start.services import finish_first_start, save_access, save_place
+from llm_site.first_start.services import finish_first_start, is_as_delivered, save_access, save_place
 from llm_site.first_start.tutorial import read_progress
 from llm_site.machine_clock import machine_clock
 from stations.addresses import where_to_connect
@@ -26,7 +26,10 @@ DRAFT = "first_start"  # session key of what was entered and left by Back
 @never_cache
 def place(request: HttpRequest) -> HttpResponse:
     """Ask for country and time zone, and show the machine's clock."""
-    form = PlaceForm(request.POST or None, kept=Installation.get_solo(), draft=request.session.get(DRAFT, {}))
+    kept = Installation.get_solo()
+    if DRAFT not in request.session and is_as_delivered(kept):
+        request.session[DRAFT] = likely_place(request.headers.get("Accept-Language", ""))
+    form = PlaceForm(request.POST or None, kept=kept, draft=request.session.get(DRAFT, {}))
     is_valid = form.is_valid()
     if "back" in request.POST:
         return _go_back(request, form, "change-password")

@@ -32,7 +32,9 @@ function showWhatIsLeft() {
   const limit = entered("static_limit_a");
   const isStatic = field("mode").value === "static";
   const most = isStatic ? Math.min(limit, Number.isFinite(derated) ? derated : limit) : derated;
-  tell(document.getElementById("derated"), derated);
+  const left = document.getElementById("derated");
+  left.hidden = [...left.htmlFor].some((id) => document.getElementById(id).getAttribute("aria-invalid") === "true");
+  tell(left, derated);
   const share = document.getElementById("share");
   if (share === null) return;
   const part = Math.floor((most / Number(share.dataset.stations)) * 10) / 10;
@@ -94,6 +96,7 @@ function forgetReading(event) {
 
 form.addEventListener("change", showWhatBelongs);
 form.addEventListener("checked", showWhatBelongs);
+form.addEventListener("checked", showWhatIsLeft);
 form.addEventListener("input", forgetReading);
 form.addEventListener("input", showWhatIsLeft);
 showWhatIsLeft();

@@ -74,6 +74,7 @@ def test_the_settings_are_walked_dynamic_and_static(site, open_page, locale, wid
     page.get_by_label(words["primary"]).focus()
     expect(page.locator("#row_fuse_a li")).to_have_count(1)
     expect(page.get_by_label(words["fuse"])).to_have_attribute("aria-invalid", "true")
+    expect(page.locator("#derated")).to_be_hidden()
     page.get_by_label(words["fuse"]).fill("80")
     page.get_by_label(words["primary"]).focus()
     expect(page.locator("#row_fuse_a li")).to_have_count(0)

@@ -251,6 +251,17 @@ def test_at_the_machine_itself_the_page_names_its_addresses_in_the_network(clien
     assert "<code>ws://192.168.1.2:8000/ocpp/&lt;its identity&gt;</code>" in page
 
 
+def test_no_current_is_shown_before_the_fuse_is_known(client):
+    add_reading(grid=None)
+    Installation.objects.update_or_create(pk=1, defaults={"fuse_a": None})
+    page = client.get("/").content.decode()
+    assert not re.search("Current per line|For charging now", page)
+    Installation.objects.update(fuse_a=63)
+    page = client.get("/").content.decode()
+    assert "Current per line" in page
+    assert "For charging now" in page
+
+
 def test_an_empty_installation_tells_a_user_the_address_for_stations(client):
     client.force_login(User.objects.create(username="marie"))
     assert "<code>ws://testserver/ocpp/&lt;its identity&gt;</code>" in client.get("/").content.decode()

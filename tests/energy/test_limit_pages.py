@@ -87,6 +87,12 @@ def test_what_is_no_row_is_refused_at_its_field(admin, entered, field):
     assert not TimeTableRow.objects.exists()
 
 
+def test_a_time_with_seconds_is_refused_in_the_words_of_any_other_that_is_none(admin):
+    answer = admin.post(f"{LIST}add/", {**DAY, "begins": "06:00:30", "ends": "25:00"})
+    words = ["A time of day such as 06:30 is needed."]
+    assert errors_of(answer) == {"begins": words, "ends": words}
+
+
 def test_amperes_are_entered_as_the_language_writes_them(admin):
     Installation.objects.create(fuse_a=63)
     with translation.override("de"):

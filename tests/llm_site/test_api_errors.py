@@ -44,7 +44,7 @@ def deep(levels):
         ("{no", "the body cannot be read: expected JSON"),
         (b"\xff\xfe", "the body cannot be read: expected JSON"),
         ("9" * 5000, "the body cannot be read: expected JSON"),
-        ("[]", "action: is missing"),
+        ("[]", "the body: expected an object"),
         ('{"action": []}', "action: expected text"),
         ('{"action": "Reset", "payload": []}', "payload: expected an object"),
         ('{"action": "Reset", "payload": {"type": "Soft"}, "timeout_s": "soon"}', "timeout_s: expected a number"),

@@ -225,6 +225,31 @@ def test_a_form_without_its_fields_is_refused_at_both(administrator):
     assert [*administrator.post(PLACE, {"listed_for": "FR"}).context["form"].errors] == ["country", "time_zone"]
 
 
+@pytest.mark.parametrize(
+    ("languages", "expected"),
+    [
+        ("de-DE,de;q=0.9,en-US;q=0.8", ("DE", "Europe/Berlin")),
+        ("de,en-US;q=0.7,en;q=0.3", ("DE", "Europe/Berlin")),
+        ("en-US,en;q=0.9,de-AT;q=0.8", ("AT", "Europe/Vienna")),
+        ("en-GB", ("GB", "Europe/London")),
+        ("fr-CH", ("CH", "Europe/Zurich")),
+        ("en-US,en;q=0.5", ("FR", "Europe/Paris")),
+        ("zh-Hans,de-XX;q=x", ("FR", "Europe/Paris")),
+    ],
+)
+def test_the_first_proposal_is_where_the_browser_says_that_people_live(administrator, languages, expected):
+    page = administrator.get(PLACE, headers={"accept-language": languages})
+    assert (chosen(page, "country"), chosen(page, "time_zone")) == expected
+    assert kept_place() == ("FR", "Europe/Paris")
+
+
+def test_a_place_that_was_confirmed_is_not_guessed_again(administrator):
+    german = {"accept-language": "de-DE"}
+    administrator.get(PLACE, headers=german)
+    administrator.post(PLACE, place("FR", "Europe/Paris"), headers=german)
+    assert chosen(administrator.get(PLACE, headers=german), "country") == "FR"
+
+
 def test_a_place_that_a_site_file_gave_stays_though_the_lists_do_not_know_it(administrator):
     apply_site("installation: {country: ZZ, time_zone: Etc/GMT-3}")
     page = administrator.get(PLACE)
