@@ -40,10 +40,14 @@ unit: $(VENV)/.installed-dev
 # What touches the database beyond reading and writing rows; pages are left to SQLite.
 postgres: $(VENV)/.installed-dev
 	deploy/with-postgres.sh $(VENV)/bin/pytest -n auto -m django_db --ignore-glob='*page*' \
-		tests/badges tests/exports tests/stations tests/accounts/test_audit.py tests/accounts/test_tries.py \
-		tests/llm_site/system tests/llm_site/test_site_file.py tests/energy/test_balancing.py \
-		tests/energy/test_limits_in_force.py tests/energy/test_means.py tests/energy/test_observing.py \
-		tests/energy/test_upkeep.py tests/energy/test_wiring_checks.py
+		tests/badges tests/exports tests/stations/cpo tests/stations/test_authorising.py \
+		tests/stations/test_batching.py tests/stations/test_commands.py tests/stations/test_database.py \
+		tests/stations/test_local_lists.py tests/stations/test_message_log.py tests/stations/test_ordering.py \
+		tests/stations/test_removal.py tests/stations/test_strays.py tests/stations/test_transactions.py \
+		tests/accounts/test_audit.py tests/accounts/test_tries.py tests/llm_site/system \
+		tests/llm_site/test_site_file.py tests/energy/test_balancing.py tests/energy/test_limits_in_force.py \
+		tests/energy/test_means.py tests/energy/test_observing.py tests/energy/test_upkeep.py \
+		tests/energy/test_wiring_checks.py
 
 e2e: $(VENV)/.installed-dev
 	$(VENV)/bin/pytest -n 4 --dist loadfile tests/e2e tests/certification

@@ -1,9 +1,11 @@
+import asyncio
 from datetime import timedelta
 
 import pytest
 
 from stations.cpo import links, outbox, relay, standing
 from stations.ocpp16.database import in_database
+from tests.stations.wire import eventually
 
 
 @pytest.fixture
@@ -19,3 +21,5 @@ async def relays(monkeypatch, closed_connections):  # noqa: ARG001 (it ends afte
     yield
     await links.end_relays()
     await in_database(int)  # after whatever still waits for the database
+    loop = asyncio.get_running_loop()  # a call that was cut off leaves a socket for a moment
+    await eventually(lambda: len(loop._selector.get_map()) == 1)
