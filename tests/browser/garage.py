@@ -352,6 +352,7 @@ def obey(command: str, words: list[str]) -> None:
                 note_sent(command_id=asked.pk)
                 settle_command(command_id=asked.pk, state=CommandState.ACCEPTED, answer=json.loads(" ".join(words)))
         case "clear":
+            Circuit.objects.update(parent=None)
             for model in (
                 MeterValue,
                 TimeTableRow,

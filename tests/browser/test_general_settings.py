@@ -132,7 +132,7 @@ def test_the_models_follow_the_vendor_and_without_scripts_every_field_shows(site
     plain.goto(page.url)
     shown = plain.locator("#installation_form .setting").evaluate_all("rows => rows.map(row => !row.hidden)")
     context.close()
-    assert shown == [True] * 16
+    assert shown == [True] * 17
 
 
 def test_a_meter_is_read_and_searched_beside_the_form_and_leaving_with_changes_asks_first(site, open_page):
