@@ -35,11 +35,11 @@ lint: $(VENV)/.installed-dev
 	LLM_DATA_DIR=$$(mktemp -d) $(PY) -W error manage.py makemigrations --check --dry-run
 
 unit: $(VENV)/.installed-dev
-	$(VENV)/bin/pytest -n auto --dist worksteal --ignore=tests/e2e --ignore=tests/certification --ignore=tests/browser
+	$(VENV)/bin/pytest -n auto --ignore=tests/e2e --ignore=tests/certification --ignore=tests/browser
 
 # What touches the database beyond reading and writing rows; pages are left to SQLite.
 postgres: $(VENV)/.installed-dev
-	deploy/with-postgres.sh $(VENV)/bin/pytest -n auto --dist worksteal -m django_db --ignore-glob='*page*' \
+	deploy/with-postgres.sh $(VENV)/bin/pytest -n auto -m django_db --ignore-glob='*page*' \
 		tests/badges tests/exports tests/stations/cpo tests/stations/test_authorising.py \
 		tests/stations/test_batching.py tests/stations/test_commands.py tests/stations/test_database.py \
 		tests/stations/test_local_lists.py tests/stations/test_message_log.py tests/stations/test_ordering.py \
